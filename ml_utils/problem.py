@@ -1,0 +1,268 @@
+"""A problem file says WHAT the table is: source, task, target, roles of columns, what a decision is worth."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ml_utils.errors import ProblemError, list_known
+from ml_utils.paths import project_root
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RetailerSource(_Strict):
+    """The built-in synthetic retailer; `view` is churn, conversion or spend."""
+
+    kind: Literal["retailer"]
+    view: Literal["churn", "conversion", "spend"]
+
+
+class FileSource(_Strict):
+    """A CSV or Parquet file. Relative paths start beside the problem file, then at the project's root.
+
+    `${NAME}` and `${NAME:-default}` in the path are taken from the environment.
+    """
+
+    kind: Literal["csv", "parquet"]
+    path: str
+    separator: str = ","  # CSV only
+    missing_values: list[str] = []  # extra marks of a missing value, besides empty, NA, NaN, null and blanks
+
+
+Source = Annotated[RetailerSource | FileSource, Field(discriminator="kind")]
+
+
+class Columns(_Strict):
+    """Roles of columns; what is not named is told from its values."""
+
+    numeric: list[str] = []
+    categorical: list[str] = []
+    ignore: list[str] = []  # never a feature: identifiers, known leaks, free text
+
+
+class Splits(_Strict):
+    """Shares of rows, in order of time where the problem has a time column."""
+
+    train: float = Field(0.5, gt=0, lt=1)
+    valid: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.15, gt=0, lt=1)
+    production: float = Field(0.25, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Splits:
+        total = self.train + self.valid + self.test + self.production
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"the four shares add up to {total:g}; they must add up to 1")
+        return self
+
+
+class LabelHorizon(_Strict):
+    """How long after a row's time its target is known."""
+
+    days: int = Field(0, ge=0)
+    months: int = Field(0, ge=0)
+
+
+class Decision(_Strict):
+    """What acting on a prediction is worth, per row.
+
+    `benefit` is the net gain of acting on a true positive, `cost` the loss of acting on a false one; not
+    acting is worth 0. Acting pays where the probability exceeds cost / (benefit + cost).
+    """
+
+    action: str = "act on the row"
+    benefit: float = Field(gt=0)
+    cost: float = Field(gt=0)
+    currency: str = ""
+
+    @property
+    def threshold(self) -> float:
+        """Probability above which acting pays (Elkan 2001, eq. 2)."""
+        return self.cost / (self.benefit + self.cost)
+
+
+class Problem(_Strict):
+    """One validated problem file."""
+
+    name: str
+    folder: Path
+    title: str
+    task: Literal["binary", "regression"]
+    source: Source
+    target: str
+    positive: str | int | float | bool | None = None
+    id: str | None = None
+    time: str | None = None
+    group: str | None = None  # rows of one group never stand on both sides of a fold; the id where it repeats
+    label_horizon: LabelHorizon = LabelHorizon(days=0, months=0)
+    entity: str = "rows"  # what a row is, in the plural, for sentences
+    outcome: str = ""  # what the target says, for sentences: "leave within the next month"
+    columns: Columns = Columns()
+    sensitive: list[str] = []
+    splits: Splits = Splits(train=0.5, valid=0.1, test=0.15, production=0.25)
+    decision: Decision | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Problem:
+        if self.task == "binary" and self.positive is None:
+            raise ValueError(
+                "task is binary but `positive` is missing; say which value of the target is the positive one"
+            )
+        if self.task == "regression" and self.positive is not None:
+            raise ValueError("task is regression, which has no `positive` value; take that line out")
+        if self.task == "regression" and self.decision is not None:
+            raise ValueError("`decision` belongs to a binary problem; take it out or set task: binary")
+        roles = {"target": self.target, "id": self.id, "time": self.time}
+        features = {*self.columns.numeric, *self.columns.categorical}
+        for role, column in roles.items():
+            if column is not None and column in features:
+                raise ValueError(f"column {column!r} is the {role} and is also listed as a feature")
+        both = set(self.columns.numeric) & set(self.columns.categorical)
+        if both:
+            raise ValueError(f"listed both as numeric and as categorical: {', '.join(sorted(both))}")
+        return self
+
+    @property
+    def reserved(self) -> set[str]:
+        """Columns that are never features."""
+        named = {self.target, self.id, self.time, self.group}
+        return {name for name in named if name} | set(self.columns.ignore)
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Whether a larger value of `metric` is better."""
+        return self.task == "binary"
+
+    @property
+    def metric(self) -> str:
+        """The metric that models are compared by."""
+        return "roc_auc" if self.task == "binary" else "rmse"
+
+
+def load_problem(problem: str | Path) -> Problem:
+    """Read and validate a problem file.
+
+    Parameters
+    ----------
+    problem : str or Path
+        A name under data/problems (`churn`), or the path of a YAML file (`../mine/telco.yaml`).
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ProblemError
+        If there is no such file, it is not YAML, has an unknown key, a missing key or a value of the wrong
+        type, or contradicts itself. The message names the file and the key.
+
+    Examples
+    --------
+    >>> load_problem("churn").target
+    'churned'
+    >>> load_problem("chrun")
+    Traceback (most recent call last):
+    ml_utils.errors.ProblemError: There is no problem 'chrun'. Did you mean 'churn'? Known: ...
+    """
+    path = _find(str(problem))
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", path.stem):
+        raise ProblemError(
+            f"{path}: the file's name names folders and a model; use letters, digits, _ and - only."
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProblemError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ProblemError(f"{path} must be a mapping of keys to values; got {type(content).__name__}.")
+    reserved = {"name", "folder"} & set(content)
+    if reserved:
+        raise ProblemError(
+            f"{path}: {', '.join(sorted(reserved))}: taken from the file's own name and place."
+        )
+    try:
+        return Problem(**content, name=path.stem, folder=path.parent)
+    except ValidationError as error:
+        raise ProblemError(f"{path} is not a valid problem file.\n{_explain(error)}") from error
+
+
+def locate(path: str, problem: Problem) -> Path:
+    """Find a file that a problem names: beside the problem file, else from the project's root.
+
+    Raises
+    ------
+    ProblemError
+        If the path uses an environment variable that is not set.
+    """
+    expanded = Path(_expand(path, problem)).expanduser()
+    beside, rooted = problem.folder / expanded, project_root() / expanded
+    return beside if beside.exists() or expanded.is_absolute() else rooted
+
+
+def _find(problem: str) -> Path:
+    if problem.endswith((".yaml", ".yml")):
+        path = Path(problem) if Path(problem).exists() else project_root() / problem
+        if not path.is_file():
+            raise ProblemError(
+                f"There is no problem file {problem}. Give the path of a YAML file that exists."
+            )
+        return path.resolve()
+    folder = project_root() / "data" / "problems"
+    path = folder / f"{problem}.yaml"
+    if not path.is_file():
+        known = [item.stem for item in folder.glob("*.yaml")]
+        raise ProblemError(
+            f"There is no problem {problem!r}. {list_known(problem, known)} "
+            f"Write data/problems/{problem}.yaml, or give the path of a .yaml file."
+        )
+    return path
+
+
+def _expand(path: str, problem: Problem) -> str:
+    def value(match: re.Match[str]) -> str:
+        name, default = match.group(1), match.group(2)
+        found = os.environ.get(name) or default
+        if found is None:
+            raise ProblemError(
+                f"{problem.name}.yaml: path {path!r} needs the environment variable {name}, which is not set."
+            )
+        return found
+
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", value, path)
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "file"
+        if item["type"] == "extra_forbidden":
+            parent: type[BaseModel] = Problem
+            for part in item["loc"][:-1]:
+                parent = _SECTIONS.get(str(part), parent)
+            known = [name for name in parent.model_fields if name not in ("name", "folder")]
+            lines.append(f"  {place}: unknown key. {list_known(str(item['loc'][-1]), known)}")
+        elif item["type"] == "missing":
+            lines.append(f"  {place}: required, but not there.")
+        else:
+            lines.append(f"  {place}: {item['msg']}; got {item['input']!r:.80}.")
+    return "\n".join(lines)
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "columns": Columns,
+    "splits": Splits,
+    "decision": Decision,
+    "label_horizon": LabelHorizon,
+    "retailer": RetailerSource,
+    "csv": FileSource,
+    "parquet": FileSource,
+}
