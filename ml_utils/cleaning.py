@@ -33,8 +33,9 @@ class NumericCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Numbers, finite or missing, held within Tukey's far-out fences.
 
     What cannot be read as a number, and infinities, become missing. Values beyond `factor` interquartile
-    ranges from the quartiles (Tukey 1977: "far out") are set to the fence; a column whose quartiles coincide
-    is left alone.
+    ranges from the quartiles (Tukey 1977: "far out") are set to the fence. The fence never cuts into the
+    central 99 % of the training values, so a long tail is kept, and a column whose quartiles coincide is
+    left alone.
 
     Parameters
     ----------
@@ -59,9 +60,11 @@ class NumericCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if len(column) == 0:
                 continue
             first, third = np.quantile(column, [0.25, 0.75])
+            low = np.quantile(column, 0.005, method="higher")
+            high = np.quantile(column, 0.995, method="lower")
             if third > first:
                 width = self.factor * (third - first)
-                self.lower_[i], self.upper_[i] = first - width, third + width
+                self.lower_[i], self.upper_[i] = min(low, first - width), max(high, third + width)
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +137,7 @@ class DateParts(TransformerMixin, BaseEstimator):
             date = pd.to_datetime(X.iloc[:, i], errors="coerce")
             parts[f"{name}_year"] = date.dt.year
             parts[f"{name}_month"] = date.dt.month
-            parts[f"{name}_day_of_week"] = date.dt.dayofweek
+            parts[f"{name}_day_of_week"] = date.dt.day_of_week
             parts[f"{name}_days_since_start"] = (date - self.start_[name]).dt.total_seconds() / 86400
         return pd.DataFrame(parts, index=X.index).astype("float64")
 

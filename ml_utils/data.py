@@ -201,10 +201,11 @@ def _at_random(frame: pd.DataFrame, problem: Problem, bounds: np.ndarray, seed: 
 
 
 def _embargo(train: pd.DataFrame, valid: pd.DataFrame, problem: Problem) -> pd.DataFrame:
-    horizon = pd.DateOffset(days=problem.label_horizon.days, months=problem.label_horizon.months)
-    start = valid[problem.time].min()
-    known = train[problem.time].map(lambda time: time + horizon) <= start
-    return train[known].reset_index(drop=True)
+    horizon = problem.label_horizon
+    known = train[problem.time]
+    if horizon.days or horizon.months:
+        known = known + pd.DateOffset(days=horizon.days, months=horizon.months)
+    return train[known <= valid[problem.time].min()].reset_index(drop=True)
 
 
 def _check_split(name: str, split: pd.DataFrame, frame: pd.DataFrame, problem: Problem) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
@@ -229,7 +230,7 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
         one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE, sparse_output=False)
         impute = {"fill_value": 0.0} if self.imputation == "constant" else {}
         imputer = SimpleImputer(strategy=self.imputation, add_indicator=True, **impute)
-        target = TargetEncoder(random_state=self.seed)
+        target = TargetEncoder(cv=KFold(5, shuffle=True, random_state=self.seed))
         steps = {
             "numeric": [
                 ("clean", NumericCleaner(self.outliers)),

@@ -78,7 +78,9 @@ def is_positive(target: pd.Series, problem: Problem) -> pd.Series:
 
 def as_text(values: pd.Series) -> pd.Series:
     """Turn values into text, a whole number without its point; missing stays missing."""
-    return values.map(_text, na_action="ignore").astype("str")
+    codes, distinct = pd.factorize(values)
+    words = pd.array([_text(value) for value in distinct] + [None], dtype="str")
+    return pd.Series(words[codes], index=values.index, name=values.name)  # code -1, missing, is the last
 
 
 def groups(frame: pd.DataFrame, problem: Problem) -> pd.Series | None:

@@ -85,7 +85,7 @@ def target_by_value(frame: pd.DataFrame, column: str, problem: Problem, bins: in
     if pd.api.types.is_numeric_dtype(values) and column not in problem.columns.categorical:
         label = values.astype(float)
         if label.nunique() > bins:
-            label = pd.qcut(label, bins, duplicates="drop").map(_interval_label)
+            label = pd.qcut(label, bins, duplicates="drop").map(_interval_label, na_action="ignore")
         else:
             label = as_text(label)
     else:
@@ -126,10 +126,11 @@ def _numbers(values: pd.Series) -> np.ndarray:
 
 
 def _by_target(values: pd.Series, y: np.ndarray, seed: int) -> np.ndarray:
+    from sklearn.model_selection import KFold
     from sklearn.preprocessing import TargetEncoder
 
     clean = CategoryCleaner().fit(values.to_frame()).transform(values.to_frame())
-    return TargetEncoder(random_state=seed).fit_transform(clean, y)[:, 0]
+    return TargetEncoder(cv=KFold(5, shuffle=True, random_state=seed)).fit_transform(clean, y)[:, 0]
 
 
 def _auc(x: np.ndarray, y: np.ndarray) -> float:

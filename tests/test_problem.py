@@ -1,0 +1,72 @@
+"""Problem files: what is accepted, and what a person is told when it isn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ml_utils.errors import ProblemError
+from ml_utils.problem import Decision, load_problem, locate
+
+
+@pytest.mark.parametrize("name", ["churn", "conversion", "spend"])
+def test_built_in_problems_are_valid(name: str) -> None:
+    assert load_problem(name).name == name
+
+
+def test_analytic_threshold_is_cost_over_benefit_and_cost() -> None:
+    # Elkan 2001, eq. 2: act where p·b > (1 − p)·c
+    assert Decision(benefit=40.0, cost=10.0).threshold == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"taget": "left"}, r"taget: unknown key\. Did you mean 'target'\?"),
+        ({"target": None}, r"target: required, but not there"),
+        ({"target": 3}, r"target: Input should be a valid string; got 3"),
+        ({"task": "multiclass"}, r"task: Input should be 'binary' or 'regression'"),
+        ({"positive": None}, r"`positive` is missing"),
+        ({"task": "regression"}, r"has no `positive` value"),
+        ({"source": {"kind": "xls", "path": "a"}}, r"kind"),
+        ({"source": {"kind": "csv", "file": "a"}}, r"file: unknown key\. .*path"),
+        ({"splits": {"train": 0.9}}, r"add up to 1\.4"),
+        ({"decision": {"benefit": -1.0, "cost": 1.0}}, r"greater than 0"),
+        ({"columns": {"numeric": ["left"]}}, r"is the target and is also listed as a feature"),
+        ({"columns": {"numeric": ["a"], "categorical": ["a"]}}, r"both as numeric and as categorical: a"),
+        ({"name": "x"}, r"taken from the file's own name"),
+    ],
+)
+def test_a_wrong_problem_file_names_the_key(
+    problem_file: Callable[..., Path], changes: dict, message: str
+) -> None:
+    with pytest.raises(ProblemError, match=message) as error:
+        load_problem(problem_file(**changes))
+    assert "mine.yaml" in str(error.value)
+
+
+def test_an_unknown_name_lists_the_known_ones(project: Path) -> None:
+    with pytest.raises(ProblemError, match=r"Did you mean 'churn'\? Known: churn, conversion, spend"):
+        load_problem("chrun")
+
+
+def test_text_that_is_not_a_mapping(project: Path) -> None:
+    (project / "a.yaml").write_text("- 1\n- 2\n")
+    with pytest.raises(ProblemError, match="must be a mapping"):
+        load_problem(project / "a.yaml")
+    (project / "a.yaml").write_text("a: [1\n")
+    with pytest.raises(ProblemError, match="not valid YAML"):
+        load_problem(project / "a.yaml")
+
+
+def test_paths_take_the_environment(
+    problem_file: Callable[..., Path], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = load_problem(problem_file())
+    monkeypatch.setenv("TABLES", str(project / "tables"))
+    assert locate("${TABLES}/a.csv", problem) == project / "tables" / "a.csv"
+    assert locate("${NOT_SET_HERE:-data/public}/a.csv", problem) == project / "data" / "public" / "a.csv"
+    with pytest.raises(ProblemError, match="needs the environment variable NOT_SET_HERE"):
+        locate("${NOT_SET_HERE}/a.csv", problem)
