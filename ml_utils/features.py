@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler, T
 from sklearn.utils.validation import check_is_fitted
 
 from ml_utils.cleaning import CategoryCleaner, DateParts, NumericCleaner
-from ml_utils.dictionary import describe_features
+from ml_utils.dictionary import category_name, describe_features, trace_features
 from ml_utils.errors import DataError, ParameterError, list_known
 from ml_utils.wording import listing
 
@@ -126,9 +126,11 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
         self.n_features_in_ = table.shape[1]
         self.roles_ = self._tell_roles(table, y)
         self.columns_ = self._column_transformer()
-        features = self._frame(self.columns_.fit_transform(table, y), table.index)
+        values = self.columns_.fit_transform(table, y)
+        self.origins_ = trace_features(self.columns_, self.roles_)
+        features = self._frame(values, table.index)
         self.selected_ = self._select(features, y)
-        self.dictionary_ = describe_features(self, table, features)
+        self.dictionary_ = describe_features(self, table)
         return features[self.selected_]
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -227,7 +229,12 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
         return "target" if by_target else "category"
 
     def _column_transformer(self) -> ColumnTransformer:
-        one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RARE, sparse_output=False)
+        one_hot = OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            min_frequency=RARE,
+            sparse_output=False,
+            feature_name_combiner=category_name,
+        )
         impute = {"fill_value": 0.0} if self.imputation == "constant" else {}
         imputer = SimpleImputer(strategy=self.imputation, add_indicator=True, **impute)
         target = TargetEncoder(cv=KFold(5, shuffle=True, random_state=self.seed))
@@ -258,18 +265,8 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
         return {"standard": StandardScaler(), "robust": RobustScaler(), "none": "passthrough"}[self.scaling]
 
     def _frame(self, features: np.ndarray, index: pd.Index) -> pd.DataFrame:
-        names = [self._name(name) for name in self.columns_.get_feature_names_out()]
+        names = [origin.feature for origin in self.origins_]
         return pd.DataFrame(np.asarray(features, dtype=float), columns=names, index=index)
-
-    def _name(self, name: str) -> str:
-        """Name a feature as a person would: `plan=a`, `tenure_missing`."""
-        if name.startswith("missingindicator_"):
-            return f"{name.removeprefix('missingindicator_')}_missing"
-        for column in sorted(self.roles_["category"], key=len, reverse=True):
-            if name.startswith(f"{column}_"):
-                value = name.removeprefix(f"{column}_")
-                return f"{column}={'(rare)' if value == 'infrequent_sklearn' else value}"
-        return name
 
     def _select(self, features: pd.DataFrame, y: Any) -> list[str]:
         names = list(features.columns)

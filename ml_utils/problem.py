@@ -74,19 +74,27 @@ class LabelHorizon(_Strict):
 class Decision(_Strict):
     """What acting on a prediction is worth, per row.
 
-    `benefit` is the net gain of acting on a true positive, `cost` the loss of acting on a false one; not
-    acting is worth 0. Acting pays where the probability exceeds cost / (benefit + cost).
+    `benefit` is the net gain, on average, of acting on a true positive, `cost` the loss of acting on a false
+    one; not acting is worth 0. Acting pays where the probability exceeds cost / (benefit + cost).
+    `success_rate` is the share of true positives that acting is believed to turn, and that `benefit` counts
+    on already; an experiment puts it to the test.
     """
 
     action: str = "act on the row"
     benefit: float = Field(gt=0)
     cost: float = Field(gt=0)
+    success_rate: float = Field(1.0, gt=0, le=1)
     currency: str = ""
 
     @property
     def threshold(self) -> float:
         """Probability above which acting pays (Elkan 2001, eq. 2)."""
         return self.cost / (self.benefit + self.cost)
+
+    @property
+    def value_of_change(self) -> float:
+        """What one outcome that acting turned is worth, its cost not taken off."""
+        return (self.benefit + self.cost) / self.success_rate
 
 
 class Problem(_Strict):
@@ -105,6 +113,7 @@ class Problem(_Strict):
     label_horizon: LabelHorizon = LabelHorizon(days=0, months=0)
     entity: str = "rows"  # what a row is, in the plural, for sentences
     outcome: str = ""  # what the target says, for sentences: "leave within the next month"
+    goal: Literal["lower", "higher"] | None = None  # what acting should make of the outcome
     columns: Columns = Columns()
     sensitive: list[str] = []
     splits: Splits = Splits(train=0.5, valid=0.1, test=0.15, production=0.25)
@@ -135,6 +144,11 @@ class Problem(_Strict):
         """Columns that are never features."""
         named = {self.target, self.id, self.time, self.group}
         return {name for name in named if name} | set(self.columns.ignore)
+
+    @property
+    def direction(self) -> Literal["lower", "higher"]:
+        """The wanted direction of the outcome: `goal`, else a rarer event, or more of a quantity."""
+        return self.goal or ("lower" if self.task == "binary" else "higher")
 
     @property
     def greater_is_better(self) -> bool:

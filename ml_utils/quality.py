@@ -57,11 +57,11 @@ class QualityReport:
 
     def sentence(self) -> str:
         """Say in one sentence how sound the table is."""
-        missing = 1 - self.scores["completeness"]
         return (
-            f"Of its cells {percent(missing)} are empty, {percent(1 - self.scores['validity'])} of the "
-            f"numbers lie far out and {percent(1 - self.scores['consistency'])} of the categories are "
-            f"misspelt; {times(self.duplicates, 'row')} repeat another one."
+            f"{_share(1 - self.scores['completeness'])} of its cells are empty, "
+            f"{_share(1 - self.scores['validity']).lower()} of the numbers lie far out and "
+            f"{_share(1 - self.scores['consistency']).lower()} of the categories are misspelt; "
+            f"{times(self.duplicates, 'row repeats', 'rows repeat')} another one."
         )
 
 
@@ -152,6 +152,12 @@ class DataQuality:
 
     def _names(self, frame: pd.DataFrame, rows: np.ndarray) -> pd.Series:
         return frame.loc[rows, self.problem.id] if self.problem.id else pd.Series(np.flatnonzero(rows))
+
+
+def _share(share: float) -> str:
+    if share == 0:
+        return "None"
+    return percent(share) if share >= 0.001 else "Less than 0.1 %"
 
 
 def _is_number(column: pd.Series, name: str, problem: Problem) -> bool:

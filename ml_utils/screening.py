@@ -7,7 +7,7 @@ import pandas as pd
 
 from ml_utils.cleaning import CategoryCleaner
 from ml_utils.problem import Problem
-from ml_utils.schema import as_text, is_positive
+from ml_utils.schema import is_positive
 
 # A single column that ranks the classes this well has most likely seen the answer.
 SUSPICIOUS_AUC = 0.95
@@ -83,11 +83,7 @@ def target_by_value(frame: pd.DataFrame, column: str, problem: Problem, bins: in
 
     values = frame[column]
     if pd.api.types.is_numeric_dtype(values) and column not in problem.columns.categorical:
-        label = values.astype(float)
-        if label.nunique() > bins:
-            label = pd.qcut(label, bins, duplicates="drop").map(_interval_label, na_action="ignore")
-        else:
-            label = as_text(label)
+        label = _bins(values.astype(float), bins)
     else:
         label = CategoryCleaner().fit(values.to_frame()).transform(values.to_frame())[column]
     target = frame[problem.target]
@@ -115,8 +111,18 @@ def target_by_value(frame: pd.DataFrame, column: str, problem: Problem, bins: in
     )
 
 
-def _interval_label(interval: pd.Interval) -> str:
-    return f"{interval.left:.4g} to {interval.right:.4g}"
+def _bins(values: pd.Series, bins: int) -> pd.Series:
+    """Label numbers by bins of about equal size; a value is never torn apart, a frequent one stands alone."""
+    sizes = values.value_counts().sort_index()
+    middle = (sizes.cumsum() - sizes / 2) / sizes.sum()
+    number = (middle * bins).astype(int).clip(upper=bins - 1)
+    names = {}
+    for _, members in number.groupby(number):
+        low, high = members.index[0], members.index[-1]
+        name = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+        names.update(dict.fromkeys(members.index, name))
+    order = list(dict.fromkeys(names.values()))
+    return pd.Series(pd.Categorical(values.map(names), categories=order, ordered=True), index=values.index)
 
 
 def _numbers(values: pd.Series) -> np.ndarray:

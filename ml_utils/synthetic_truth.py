@@ -156,7 +156,7 @@ class OfferTruth:
     """What an offer does to the outcome of the one who gets it."""
 
     hazard: Mapping[str, float] = _levels(
-        {"standard": 0.90, "family": 0.70, "premium": 0.50, "student": 1.0},
+        {"standard": 0.70, "family": 0.50, "premium": 0.35, "student": 1.0},
         "hazard ratio",
         "retention offer, by segment",
     )

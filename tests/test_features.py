@@ -117,6 +117,23 @@ def test_estimator_manners(table: tuple[pd.DataFrame, np.ndarray]) -> None:
     pd.testing.assert_frame_equal(again.transform(X), fitted.transform(X))
 
 
+def test_odd_names_are_taken_by_the_boosters() -> None:
+    from lightgbm import LGBMClassifier
+    from xgboost import XGBClassifier
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a[0]": rng.normal(size=60), "a": rng.choice(["<b>", "c,d", "c;d", "ü"], 60)})
+    X["a_missing"], X["a[0]_missing"] = 1.0, np.where(rng.random(60) < 0.3, np.nan, 2.0)
+    X.loc[3, "a[0]"] = np.nan
+    y = rng.integers(0, 2, 60)
+    engineer = FeatureEngineer().fit(X, y)
+    Z = engineer.transform(X)
+    assert Z.columns.is_unique
+    LGBMClassifier(n_estimators=2, verbosity=-1).fit(Z, y)
+    XGBClassifier(n_estimators=2).fit(Z, y)
+    assert set(engineer.dictionary_["source"]) == set(X.columns)
+
+
 def test_target_encoding_does_not_see_its_own_row() -> None:
     """A category of its own for almost every row says nothing about a random target."""
     rng = np.random.default_rng(0)

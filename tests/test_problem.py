@@ -21,6 +21,18 @@ def test_analytic_threshold_is_cost_over_benefit_and_cost() -> None:
     assert Decision(benefit=40.0, cost=10.0).threshold == pytest.approx(0.2)
 
 
+def test_the_wanted_direction_can_be_said(problem_file: Callable[..., Path]) -> None:
+    assert load_problem(problem_file()).direction == "lower"
+    assert load_problem(problem_file(goal="higher")).direction == "higher"
+    assert load_problem("spend").direction == "higher"
+
+
+def test_what_a_change_is_worth_follows_from_what_acting_is_believed_to_do() -> None:
+    # acting on 10 true positives turns 3: 10 · 40 net is 3 · value − 10 · 10
+    decision = Decision(benefit=40.0, cost=10.0, success_rate=0.3)
+    assert 3 * decision.value_of_change - 100 == pytest.approx(400)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
