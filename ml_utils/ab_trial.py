@@ -212,8 +212,8 @@ def draw_outcomes(
     sentence = (
         "The table holds no experiment. The outcomes are SIMULATED: drawn from the model's own scores, with "
         f"an assumed effect of {share} of the outcome in the wanted direction, {goal} (the parameter "
-        "`assumed_effect` and the problem file's `goal` say so). They show what an experiment of this size could tell, not what "
-        "acting does."
+        "`assumed_effect` and the problem file's `goal` say so). They show what an experiment of this size "
+        "could tell, not what acting does."
     )
     return Outcomes(outcome, segments, _true_effects(with_action - without, segments), True, sentence)
 

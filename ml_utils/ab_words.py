@@ -77,8 +77,8 @@ def worth_sentence(value: Value | None, problem: Problem) -> str:
     one, cost = cents(decision.value_of_change, value.currency), cents(value.cost, value.currency)
     return (
         f"To {decision.action} costs {cost}, and one outcome changed is worth {one}, so acting pays from an "
-        f"effect of {amount(value.break_even, 'proportion')}. The profit on page 3 believes that acting turns "
-        f"{percent(decision.success_rate, 0)} of the outcomes it is meant for; this page measures it."
+        f"effect of {amount(value.break_even, 'proportion')}. The profit on page 3 believes that acting "
+        f"turns {percent(decision.success_rate, 0)} of the outcomes it is meant for; this page measures it."
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import papermill
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillException, PapermillExecutionError
-from traitlets.config import Config
 
 from ml_utils.errors import NotebookError
 from ml_utils.paths import project_root
@@ -118,7 +117,6 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
             kernel_name="python3",
             progress_bar=False,
             cwd=str(source.parent),
-            config=Config({"KernelManager": {"transport": "ipc"}}),  # no port that another user could reach
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # a cell's errors are in the copy
         )
     except PapermillExecutionError as error:

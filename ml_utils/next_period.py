@@ -48,7 +48,7 @@ def reference_rows(run: NotebookRun, registered: RegisteredModel) -> pd.DataFram
     """
     if registered.version == read_measured(run.workspace, EVALUATION)["version"]:
         return data.read_split(run.workspace, "test")
-    periods = int(run.results(RETRAINING)["rows"]["holdout_periods"])
+    periods = int(run.results(RETRAINING)["rows"].get("holdout_periods", 1))
     names = ("train", "valid", "test", "production")
     splits = {name: data.read_split(run.workspace, name) for name in names}
     return choose_rows(splits, run.problem, periods).holdout

@@ -1,0 +1,132 @@
+"""A package held against the pipeline it was made from: the same rows must get the same scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ml_utils.errors import IntegrityError
+
+ROUNDING = 1e-12  # below it two orders of one sum in float64; what they are differs between machines
+TOLERANCE = 1e-6  # largest difference between a package's score and the pipeline's
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Scores of a package held against those of the pipeline it was made from.
+
+    Parameters
+    ----------
+    rows : int
+    largest : float
+        Largest absolute difference.
+    through : str
+        The way the rows took to the package.
+    """
+
+    rows: int
+    largest: float
+    through: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """A model packaged for serving.
+
+    Parameters
+    ----------
+    folder : Path
+    version : int
+    sha256 : str
+        Hash of the manifest; hand it to whoever loads the package.
+    files : dict of str to int
+        File name to bytes.
+    parity : tuple of Parity
+    """
+
+    folder: Path
+    version: int
+    sha256: str
+    files: dict[str, int]
+    parity: tuple[Parity, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the test split that were compared."""
+        return max(item.rows for item in self.parity)
+
+    @property
+    def largest(self) -> float:
+        """Largest difference that was found."""
+        return max(item.largest for item in self.parity)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a file, with its size."""
+        return pd.DataFrame(
+            {"file": list(self.files), "kB": [round(n / 1000, 1) for n in self.files.values()]}
+        )
+
+    def parity_frame(self) -> pd.DataFrame:
+        """Return one row a way that the parity was checked."""
+        rows = [
+            {"rows sent as": item.through, "rows": item.rows, "largest difference": f"{item.largest:.1e}"}
+            for item in self.parity
+        ]
+        return pd.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html(index=False)
+
+
+def json_rows(X: pd.DataFrame) -> list[dict[str, object]]:
+    """Return rows as JSON values: None where missing or infinite, ISO text for times, every digit kept.
+
+    Examples
+    --------
+    >>> json_rows(pd.DataFrame({"a": [0.1, np.nan], "b": ["x", None]}))
+    [{'a': 0.1, 'b': 'x'}, {'a': None, 'b': None}]
+    """
+    columns = {str(name): [_json_value(value) for value in X[name].tolist()] for name in X.columns}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value
+
+
+def compare(scores: np.ndarray, expected: np.ndarray, through: str) -> Parity:
+    """Hold scores against the pipeline's.
+
+    Raises
+    ------
+    IntegrityError
+        If one differs by more than 1e-6.
+    """
+    largest = float(np.max(np.abs(scores - expected), initial=0.0))
+    if not largest <= TOLERANCE:
+        raise IntegrityError(
+            f"The package does not score as the pipeline does: rows sent as {through} differ by up to "
+            f"{largest:.2g}, allowed is {TOLERANCE:g}. Don't deploy it; "
+            "does a feature depend on the other rows?"
+        )
+    return Parity(len(scores), largest if largest > ROUNDING else 0.0, through)
+
+
+def say_difference(largest: float) -> str:
+    """Put a difference of scores into words.
+
+    Examples
+    --------
+    >>> say_difference(0.0), say_difference(2.2e-7)
+    ('no difference', 'largest difference 2e-07')
+    """
+    return "no difference" if largest == 0 else f"largest difference {largest:.0e}"

@@ -1,0 +1,68 @@
+"""Figures of notebook 04: load and scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ml_utils.load_test import LoadTest
+from ml_utils.plots.style import BLUE, GREY, ORANGE, PURPLE, RED, figure
+from ml_utils.wording import times
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def load_curve(test: LoadTest) -> Figure:
+    """Draw throughput and latency over the number of clients."""
+    first, best = test.levels[0], test.best
+    made, (left, right) = figure(1, 2, height=3.2)
+    clients = [level.clients for level in test.levels]
+    left.plot(clients, [level.throughput for level in test.levels], marker="o", color=BLUE)
+    left.set(
+        title=f"At most {best.throughput:.0f} answers a second", ylabel="requests a second", ylim=(0, None)
+    )
+    for name, colour in (("p50", BLUE), ("p95", ORANGE), ("p99", RED)):
+        values = [getattr(level, name) for level in test.levels]
+        right.plot(clients, values, marker="o", color=colour, label=name)
+    alone = times(first.clients, "client")
+    right.set(title=f"{alone}: half within {first.p50:.0f} ms", ylabel="milliseconds", ylim=(0, None))
+    right.legend()
+    for axes in (left, right):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(clients, [str(number) for number in clients])
+        axes.set_xlabel("clients at a time")
+        axes.minorticks_off()
+    return made
+
+
+def score_distribution(
+    test: np.ndarray, live: np.ndarray, threshold: float | None, what: str = "score"
+) -> Figure:
+    """Draw how the scores of the live period lie against those of the test split.
+
+    Parameters
+    ----------
+    test, live : ndarray of shape (n_rows,)
+        Scores.
+    threshold : float or None
+        Score above which to act.
+    what : str
+        What a score is, for the axis.
+    """
+    made, (axes,) = figure(height=3.0)
+    both = np.concatenate([test, live])
+    edges = np.linspace(both.min(), np.quantile(both, 0.999), 41).tolist()
+    for values, colour, name in ((test, GREY, "test split"), (live, PURPLE, "live period")):
+        weights = np.full(len(values), 100 / len(values))
+        kept = np.clip(values, edges[0], edges[-1])
+        axes.hist(kept, edges, weights=weights, histtype="step", linewidth=1.6, color=colour, label=name)
+    title = "Scores of the live period, beside those of the test split"
+    if threshold is not None:
+        axes.axvline(threshold, color=RED, linestyle="--", label=f"act from {threshold:.2f}")
+        share = 100 * float(np.mean(live >= threshold))
+        title = f"{share:.1f} % of the live period reach the threshold"
+    axes.set(title=title, xlabel=what, ylabel="% of rows", yscale="log")
+    axes.legend()
+    return made

@@ -1,0 +1,141 @@
+"""The log of promotions: append-only JSON lines, each with the hash of the line before.
+
+MLflow keeps no history of its aliases; this does. A line that was changed, removed or put in between breaks
+the chain; lines cut off at the end show by the last hash, which the registry keeps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from ml_utils.errors import IntegrityError
+from ml_utils.files import sha256_bytes
+
+START = "0" * 64
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One change of the champion: who, when, why, from, to."""
+
+    when: str
+    who: str
+    action: Literal["promote", "rollback"]
+    from_version: int | None
+    to_version: int
+    reason: str
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class PromotionLog:
+    """The promotions of one model.
+
+    Parameters
+    ----------
+    path : Path
+        The log; made on the first entry.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, entry: Promotion) -> str:
+        """Add a line, on disk before this returns.
+
+        Returns
+        -------
+        str
+            The line's hash.
+
+        Raises
+        ------
+        IntegrityError
+            If the log was tampered with.
+        """
+        lines = self._lines()
+        self._parse(lines)
+        previous = sha256_bytes(lines[-1]) if lines else START
+        line = json.dumps({**asdict(entry), "previous": previous}, ensure_ascii=False).encode()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as handle:
+            handle.truncate(sum(len(item) + 1 for item in lines))  # a line torn off by a crash was never made
+            handle.write(line + b"\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        return sha256_bytes(line)
+
+    def entries(self) -> list[Promotion]:
+        """Return all entries, oldest first.
+
+        Raises
+        ------
+        IntegrityError
+            If the chain of hashes is broken.
+        """
+        return self._parse(self._lines())
+
+    def verify(self, head: str | None = None) -> int:
+        """Check the chain, and that the entry whose hash is `head` is still there.
+
+        Returns
+        -------
+        int
+            How many entries there are.
+
+        Raises
+        ------
+        IntegrityError
+            If a line was changed, removed, or put in between.
+        """
+        lines = self._lines()
+        self._parse(lines)
+        if head is not None and head not in {sha256_bytes(line) for line in lines}:
+            raise IntegrityError(f"{self.path}: the last entries are gone. Restore the file from a backup.")
+        return len(lines)
+
+    def champions(self) -> list[int]:
+        """Return the champions one can go back to, the present one last."""
+        stack: list[int] = []
+        for entry in self.entries():
+            if entry.action == "rollback":
+                while stack and stack[-1] != entry.to_version:
+                    stack.pop()
+            elif entry.from_version is not None and stack[-1:] != [entry.from_version]:
+                stack.append(entry.from_version)  # made champion by other hands
+            if stack[-1:] != [entry.to_version]:
+                stack.append(entry.to_version)
+        return stack
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row an entry, oldest first."""
+        columns = list(Promotion.__dataclass_fields__)
+        frame = pd.DataFrame([asdict(entry) for entry in self.entries()], columns=columns)
+        return frame.astype({"from_version": "Int64", "to_version": "Int64"})
+
+    def _lines(self) -> list[bytes]:
+        if not self.path.is_file():
+            return []
+        return self.path.read_bytes().split(b"\n")[:-1]
+
+    def _parse(self, lines: list[bytes]) -> list[Promotion]:
+        entries, previous = [], START
+        for number, line in enumerate(lines, start=1):
+            try:
+                content = json.loads(line)
+                intact = content.pop("previous") == previous
+                entries.append(Promotion(**content))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                intact = False
+            if not intact:
+                raise IntegrityError(
+                    f"{self.path}, line {number}: does not follow from the line before; it or that line was "
+                    "changed. Restore the file from a backup."
+                )
+            previous = sha256_bytes(line)
+        return entries

@@ -1,0 +1,280 @@
+"""The registry: what is loaded is what was registered, and every change of the champion is on record."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_model import FEATURES, fitted, make_home, registered, table
+
+from ml_utils.errors import IntegrityError, RegistryError
+from ml_utils.model import Model
+from ml_utils.paths import Workspace
+from ml_utils.promotions import Promotion, PromotionLog
+from ml_utils.registry import CandidateRun, Registry
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        yield make_home(tmp_path_factory.mktemp("registry"), patch)
+
+
+@pytest.fixture(scope="module")
+def registry(workspace: Workspace) -> Registry:
+    registered(workspace)
+    return Registry(workspace)
+
+
+def add(registry: Registry, model: Model | None = None) -> int:
+    return registry.register(
+        model or fitted(),
+        run_id=None,
+        metrics={"roc_auc": 0.8},
+        snapshot_sha256="cd",
+        example=table()[FEATURES],
+    )
+
+
+def test_a_model_comes_back_as_it_went(registry: Registry) -> None:
+    loaded = registry.load("champion")
+    original = fitted()
+    np.testing.assert_array_equal(
+        loaded.model.predict_score(table()[FEATURES]), original.predict_score(table()[FEATURES])
+    )
+    assert (loaded.version, loaded.model.threshold, loaded.model.columns) == (1, 0.25, tuple(FEATURES))
+    assert loaded.manifest.snapshot_sha256 == "ab" * 32
+    assert set(loaded.manifest.files) == {"pipeline.pkl", "model.json"}
+    assert {"numpy", "pandas", "scikit-learn"} <= set(loaded.manifest.packages)
+
+
+def test_a_search_is_logged_with_its_candidates(registry: Registry) -> None:
+    run = registry.log_search(
+        params={"n_trials": 3},
+        metrics={"roc_auc": 0.8, "undefined": float("nan")},
+        leaderboard=pd.DataFrame({"model": ["a"]}),
+        candidates=[CandidateRun("a", {"depth": 2}, {"roc_auc": 0.8}), CandidateRun("b", {}, {})],
+        snapshot_sha256="ab",
+    )
+    client = registry._client
+    children = client.search_runs(
+        [client.get_run(run).info.experiment_id], f"tags.`mlflow.parentRunId` = '{run}'"
+    )
+    assert {child.info.run_name for child in children} == {"a", "b"}
+    assert client.get_run(run).data.metrics == {"roc_auc": 0.8}
+    assert registry.register(
+        fitted(), run_id=run, metrics={}, snapshot_sha256="ab", example=table()[FEATURES]
+    ) == registry.alias("challenger")
+
+
+def test_promotion_and_rollback_are_on_record(registry: Registry) -> None:
+    first = registry.alias("champion")
+    assert first is not None
+    second = add(registry)
+    before = len(registry.history())
+    registry.promote(second, reason="better", who="test", metrics={"roc_auc": 0.81})
+    registry.promote(second, reason="once more")
+    assert registry.alias("champion") == second
+    assert registry.rollback(reason="worse in production") == first
+    assert registry.load("champion").version == first
+    history = registry.history()
+    assert len(history) == before + 2
+    assert history["action"].tolist()[-2:] == ["promote", "rollback"]
+    assert history.iloc[-2][["who", "from_version", "to_version"]].tolist() == ["test", first, second]
+    assert history.iloc[-2]["metrics"] == {"roc_auc": 0.81}
+    assert registry.verify_history() == len(history)
+    with pytest.raises(RegistryError, match="no champion to go back to"):
+        registry.rollback(reason="once more")
+
+
+def test_versions_lists_what_there_is(registry: Registry) -> None:
+    versions = registry.versions()
+    assert versions["version"].is_monotonic_increasing
+    assert "champion" in versions.set_index("version").loc[registry.alias("champion"), "aliases"]
+    assert versions.iloc[0]["metrics"] == {"roc_auc": 0.8}
+
+
+@pytest.mark.parametrize("which", ["champoin", 99, "99"])
+def test_an_unknown_version_is_refused_with_those_known(registry: Registry, which: str | int) -> None:
+    with pytest.raises(RegistryError, match=r"no version or alias .*Known: .*champion"):
+        registry.load(which)
+
+
+def test_an_empty_registry_says_what_to_run(workspace: Workspace) -> None:
+    empty = Registry(Workspace("nothing", "full", workspace.root))
+    assert empty.alias("champion") is None
+    assert empty.versions().empty
+    assert empty.history().empty
+    with pytest.raises(RegistryError, match=r"no model nothing yet.*make report"):
+        empty.load("champion")
+
+
+def test_a_version_without_promotion_is_no_champion(workspace: Workspace) -> None:
+    fresh = Registry(Workspace("fresh", "full", workspace.root))
+    add(fresh)
+    with pytest.raises(RegistryError, match="no champion yet"):
+        fresh.load("champion")
+
+
+@pytest.mark.parametrize("name", ["pipeline.pkl", "model.json", "manifest.json"])
+def test_a_changed_file_is_refused_before_it_is_unpickled(registry: Registry, name: str) -> None:
+    version = add(registry)
+    source = Path(
+        registry._client.get_model_version(registry.name, str(version)).source.removeprefix("file://")
+    )
+    path = source / name
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(IntegrityError, match=f"{name} was changed"):
+        registry.load(version)
+    path.unlink()
+    with pytest.raises(IntegrityError, match=name):
+        registry.load(version)
+
+
+def test_a_pipeline_of_local_classes_is_refused(registry: Registry) -> None:
+    class Local:
+        pass
+
+    model = Model(Local(), "binary", tuple(FEATURES), "local", 0.5)  # type: ignore[arg-type]
+    with pytest.raises(RegistryError, match=r"cannot be written to a file.*in a module"):
+        add(registry, model)
+
+
+def test_an_example_without_the_columns_is_refused(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="lacks the model's columns tenure"):
+        registry.register(
+            fitted(), run_id=None, metrics={}, snapshot_sha256="", example=table()[FEATURES[1:]]
+        )
+
+
+def test_an_unreachable_server_is_said_at_once_without_its_password(workspace: Workspace) -> None:
+    with pytest.raises(RegistryError, match="cannot be reached") as caught:
+        Registry(workspace, "http://me:secret@127.0.0.1:9").check()
+    assert "secret" not in str(caught.value)
+
+
+def test_the_environment_names_the_server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(RegistryError, match=r"http://127.0.0.1:9 cannot be reached"):
+        Registry(workspace).check()
+
+
+def test_a_damaged_store_is_an_error_of_ours(workspace: Workspace, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_text("no database at all " * 100)
+    with pytest.raises(RegistryError, match=r"cannot be used: .*not a database"):
+        Registry(workspace, f"sqlite:///{broken}").check()
+
+
+def test_two_processes_may_make_the_store_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_home(tmp_path, monkeypatch)
+    code = (
+        "from pathlib import Path\nimport pandas as pd\n"
+        "from ml_utils.paths import Workspace\nfrom ml_utils.registry import Registry\n"
+        f"registry = Registry(Workspace('small', 'quick', Path({str(tmp_path)!r})))\n"
+        "registry.log_search(params={}, metrics={}, leaderboard=pd.DataFrame(), candidates=[], "
+        "snapshot_sha256='')\n"
+    )
+    root = str(Path(__file__).resolve().parents[1])
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert "INFO" not in "".join(said)
+    assert sorted(path.name for path in (tmp_path / "data" / "mlflow").glob("*.db*")) == ["mlflow.db"]
+
+
+def entry(to: int, before: int | None = None, action: str = "promote") -> Promotion:
+    return Promotion("2026-01-01T00:00:00+00:00", "test", action, before, to, "why")  # type: ignore[arg-type]
+
+
+def test_the_log_shows_tampering(tmp_path: Path) -> None:
+    log = PromotionLog(tmp_path / "log.jsonl")
+    log.append(entry(1))
+    log.append(entry(2, 1))
+    head = log.append(entry(3, 2))
+    assert log.verify(head) == 3
+    lines = log.path.read_bytes().splitlines(keepends=True)
+    log.path.write_bytes(lines[0].replace(b"why", b"wht") + lines[1] + lines[2])
+    with pytest.raises(IntegrityError, match="line 2"):
+        log.verify()
+    with pytest.raises(IntegrityError, match="line 2"):
+        log.append(entry(4, 3))
+    log.path.write_bytes(lines[0] + lines[2])
+    with pytest.raises(IntegrityError, match="line 2"):
+        log.entries()
+    log.path.write_bytes(lines[0] + lines[1])
+    assert log.verify() == 2
+    with pytest.raises(IntegrityError, match="last entries are gone"):
+        log.verify(head)
+
+
+def test_a_line_torn_off_by_a_crash_is_no_entry(tmp_path: Path) -> None:
+    log = PromotionLog(tmp_path / "log.jsonl")
+    log.append(entry(1))
+    with log.path.open("ab") as handle:
+        handle.write(b'{"when": "2026')
+    log.append(entry(2, 1))
+    assert [item.to_version for item in log.entries()] == [1, 2]
+    assert json.loads(log.path.read_text().splitlines()[-1])["to_version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("entries", "champions"),
+    [
+        ([entry(1), entry(2, 1), entry(3, 2)], [1, 2, 3]),
+        ([entry(1), entry(2, 1), entry(1, 2, "rollback")], [1]),
+        ([entry(1), entry(2, 1), entry(1, 2, "rollback"), entry(3, 1)], [1, 3]),
+        ([entry(5, 4)], [4, 5]),  # 4 was made champion by other hands
+    ],
+)
+def test_the_log_knows_the_champions_to_go_back_to(
+    tmp_path: Path, entries: list[Promotion], champions: list[int]
+) -> None:
+    log = PromotionLog(tmp_path / "log.jsonl")
+    for item in entries:
+        log.append(item)
+    assert log.champions() == champions
+
+
+@pytest.mark.full
+def test_a_real_server_keeps_models_too(workspace: Workspace, tmp_path: Path) -> None:
+    port = 5091
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]
+    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        remote = Registry(Workspace("remote", "full", workspace.root), f"http://127.0.0.1:{port}")
+        assert eventually(remote)
+        version = add(remote)
+        remote.promote(version, reason="first")
+        X = table()[FEATURES]
+        loaded = remote.load("champion").model
+        np.testing.assert_array_equal(loaded.predict_score(X), fitted().predict_score(X))
+        assert remote.verify_history() == 1
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def eventually(registry: Registry) -> bool:
+    """Whether the registry answers within a minute."""
+    for _ in range(120):
+        try:
+            registry.check()
+        except RegistryError:
+            time.sleep(0.5)
+        else:
+            return True
+    return False
