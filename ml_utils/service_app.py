@@ -6,11 +6,13 @@ What training never saw (a new category, a value out of range) is scored, with a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -92,12 +94,16 @@ def _add_predictions(app: FastAPI, scorer: Scorer, metrics: Metrics) -> None:
         for code, what in ((400, "not JSON"), (413, "body too large"), (422, "a field is wrong"))
     }
 
+    # one thread of their own: in the order they came, while the loop goes on to answer probes
+    in_turn = ThreadPoolExecutor(1, thread_name_prefix="predict")
+
     async def predict(body: Any) -> PredictResponse:
-        scores, unusual = _score(scorer, metrics, [body.row])
+        loop = asyncio.get_running_loop()
+        scores, unusual = await loop.run_in_executor(in_turn, _score, scorer, metrics, [body.row])
         return PredictResponse(**scores[0].model_dump(), version=scorer.version, warnings=unusual)
 
     async def predict_batch(body: Any) -> BatchResponse:
-        # in a thread, so that probes and single rows are answered meanwhile
+        # in another, so that single rows do not wait for it
         scores, unusual = await anyio.to_thread.run_sync(_score, scorer, metrics, body.rows)
         return BatchResponse(version=scorer.version, predictions=scores, warnings=unusual)
 

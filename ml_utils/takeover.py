@@ -51,7 +51,7 @@ def paired_loss(y: np.ndarray, incumbent: np.ndarray, challenger: np.ndarray) ->
     Examples
     --------
     >>> y = np.array([0.0, 1.0, 1.0, 0.0])
-    >>> paired_loss(y, np.full(4, 0.5), np.array([0.4, 0.6, 0.6, 0.3])).gain
+    >>> round(paired_loss(y, np.full(4, 0.5), np.array([0.4, 0.6, 0.6, 0.3])).gain, 4)
     0.1075
     """
     from scipy.special import ndtr
