@@ -80,7 +80,7 @@ mlflow: $(READY) ## open the MLflow UI on what was logged
 	@$(PY) -m ml_utils.registry ui --host $(HOST)
 
 serve: $(READY) ## serve PROBLEM's champion over HTTP on HOST:PORT
-	@$(PY) -m ml_utils.service $(RUN) --host $(HOST) --port $(PORT)
+	@$(PY) -m ml_utils.serving.service $(RUN) --host $(HOST) --port $(PORT)
 
 # --- checks -------------------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ lint: $(READY) ## ruff (notebooks too), mypy, notebooks free of outputs
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/nbstripout --verify notebooks/*.ipynb
+	@.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
 
 test: $(READY) ## unit and property tests, then the notebooks on their quick defaults
 	@$(PY) -m pytest -q -m "not full" tests
@@ -104,7 +104,7 @@ bench: $(READY) ## measure the figures in benchmarks/README.md
 
 format: $(READY) ## format the code and strip the notebooks
 	@.venv/bin/ruff check --fix-only -q . && .venv/bin/ruff format -q .
-	@.venv/bin/nbstripout notebooks/*.ipynb
+	@.venv/bin/nbstripout --keep-id notebooks/*.ipynb
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ml_utils.ab_testing import ABTestAnalyzer
-    from ml_utils.deployment import ModelDeployment
     from ml_utils.evaluation import ModelEvaluator
+    from ml_utils.experiments import ABTestAnalyzer
     from ml_utils.features import FeatureEngineer
     from ml_utils.monitoring import ModelMonitor
     from ml_utils.params import load_params
     from ml_utils.results import open_run
+    from ml_utils.serving import ModelDeployment
     from ml_utils.training import ModelTrainer
 
 _HOMES = {
     "FeatureEngineer": "features",
     "ModelTrainer": "training",
     "ModelEvaluator": "evaluation",
-    "ModelDeployment": "deployment",
+    "ModelDeployment": "serving",
     "ModelMonitor": "monitoring",
-    "ABTestAnalyzer": "ab_testing",
+    "ABTestAnalyzer": "experiments",
     "load_params": "params",
     "open_run": "results",
 }

@@ -18,11 +18,11 @@ from typing import Any
 import yaml
 
 from ml_utils import params
+from ml_utils.data.sources import fingerprint
 from ml_utils.errors import MissingInputError, NotebookError, OctavoError, ParameterError, list_known
 from ml_utils.files import read_json, sha256_bytes, sha256_file, to_json, write_if_changed, write_text
 from ml_utils.paths import NOTEBOOKS, Workspace, project_root
 from ml_utils.problem import Problem, load_problem
-from ml_utils.sources import fingerprint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.command == "run":
             run_page(options.notebook, problem, workspace)
         else:
-            from ml_utils.report import write_index
+            from ml_utils.report.pages import write_index
 
             print(f"==> {_shown(write_index(problem, workspace))}", flush=True)
     except OctavoError as error:
@@ -105,8 +105,8 @@ def run_page(notebook: str, problem: Problem, workspace: Workspace) -> Path:
     NotebookError
         If a cell fails; the message names the cell, the error and the executed copy.
     """
-    from ml_utils.execution import execute
-    from ml_utils.report import write_page
+    from ml_utils.report.execution import execute
+    from ml_utils.report.pages import write_page
 
     if notebook not in NOTEBOOKS:
         raise ParameterError(f"There is no notebook {notebook!r}. {list_known(notebook, NOTEBOOKS)}")

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from ml_utils.features import FeatureEngineer
+from ml_utils.features.engineer import FeatureEngineer
 from ml_utils.files import write_parquet
 from ml_utils.model import Model
 from ml_utils.paths import Workspace, project_root

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_utils.ab_checks import adjust_p_values, check_share, heterogeneity, sample_ratio
-from ml_utils.ab_power import (
+from ml_utils.errors import DataError, ParameterError
+from ml_utils.experiments.checks import adjust_p_values, check_share, heterogeneity, sample_ratio
+from ml_utils.experiments.power import (
     effect_for_means,
     effect_for_proportions,
     power_for_means,
@@ -19,9 +20,8 @@ from ml_utils.ab_power import (
     size_for_means,
     size_for_proportions,
 )
-from ml_utils.ab_sequential import always_valid
-from ml_utils.ab_stats import Covaried, Mean, Proportion, cuped, two_means, two_proportions
-from ml_utils.errors import DataError, ParameterError
+from ml_utils.experiments.sequential import always_valid
+from ml_utils.experiments.stats import Covaried, Mean, Proportion, cuped, two_means, two_proportions
 
 # p-values of Benjamini & Hochberg 1995, sec. 4; corrected ones from R 4.2.2 p.adjust
 BH1995 = [

@@ -13,11 +13,10 @@ import pytest
 import yaml
 
 from ml_utils import ABTestAnalyzer
-from ml_utils import ab_trial as trial
-from ml_utils import ab_words as words
-from ml_utils.ab_decision import value_of
-from ml_utils.ab_story import Story, effects_table
 from ml_utils.errors import DataError, ParameterError
+from ml_utils.experiments import trial, words
+from ml_utils.experiments.decision import value_of
+from ml_utils.experiments.story import Story, effects_table
 from ml_utils.files import to_json, write_parquet
 from ml_utils.model import Model
 from ml_utils.paths import Workspace

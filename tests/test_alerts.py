@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from ml_utils.alerts import Alert, alerts_to_frame
-from ml_utils.channels import AlertFile, AlertLogger, Webhook, deliver
 from ml_utils.errors import DataError
+from ml_utils.monitoring.alerts import Alert, alerts_to_frame
+from ml_utils.monitoring.channels import AlertFile, AlertLogger, Webhook, deliver
 
 
 def alert(subject="drift: income", period="2024-05", severity="warning"):

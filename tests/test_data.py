@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_utils import data
+from ml_utils.data.sources import read_source
 from ml_utils.errors import DataError, MissingInputError
 from ml_utils.paths import Workspace
 from ml_utils.problem import Problem, load_problem
-from ml_utils.sources import read_source
 
 
 def test_a_csv_is_read_with_blanks_as_missing(

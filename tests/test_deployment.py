@@ -18,17 +18,17 @@ import yaml
 from matplotlib.axes import Axes
 from small_model import FEATURES, fitted, make_home, registered, table
 
-from ml_utils.batch import main as batch_main
-from ml_utils.deployment import ModelDeployment, sentences
 from ml_utils.errors import DataError, IntegrityError, MissingInputError, ServiceError
-from ml_utils.load_test import LoadLevel, LoadTest
 from ml_utils.model import Model
 from ml_utils.paths import Workspace
 from ml_utils.plots import deployment as plots
-from ml_utils.probes import Probe, Probes
 from ml_utils.problem import load_problem
 from ml_utils.registry import RegisteredModel
-from ml_utils.scoring import Scorer
+from ml_utils.serving.batch import main as batch_main
+from ml_utils.serving.deployment import ModelDeployment, sentences
+from ml_utils.serving.load_test import LoadLevel, LoadTest
+from ml_utils.serving.probes import Probe, Probes
+from ml_utils.serving.scoring import Scorer
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +193,8 @@ def test_the_image_needs_only_what_it_installs(
         "import sys\n"
         "for name in ('mlflow', 'sqlalchemy', 'optuna', 'shap', 'matplotlib', 'statsmodels', 'papermill'):\n"
         "    sys.modules[name] = None\n"
-        "from ml_utils.scoring import Scorer\nfrom ml_utils.service_app import create_app\n"
-        "import ml_utils.service, json\n"
+        "from ml_utils.serving.scoring import Scorer\nfrom ml_utils.serving.app import create_app\n"
+        "import ml_utils.serving.service, json\n"
         "app = create_app(Scorer.from_package('package'))\n"
         "print(json.dumps([ml_utils.__file__, len(app.routes)]))\n"
     )

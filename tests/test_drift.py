@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ml_utils import drift
 from ml_utils.errors import DataError
+from ml_utils.monitoring import drift
 
 COUNTS = st.lists(st.integers(0, 500), min_size=4, max_size=4).map(np.array)
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from ml_utils.errors import DataError
-from ml_utils.estimation import expected_auc, fit_estimator, realised
-from ml_utils.metrics import METRICS
+from ml_utils.evaluation.metrics import METRICS
+from ml_utils.monitoring.estimation import expected_auc, fit_estimator, realised
+from ml_utils.monitoring.recalibration import calibration_shift, expit, recalibrate
 from ml_utils.paths import project_root
-from ml_utils.recalibration import calibration_shift, expit, recalibrate
 
 SHARED = project_root().parent / "shared" / "data"
 

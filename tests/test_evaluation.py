@@ -12,24 +12,24 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.pipeline import Pipeline
 
-from ml_utils.baselines import baseline_models, rule_text
-from ml_utils.bootstrap import bootstrap_binary, bootstrap_regression, percentile_interval
-from ml_utils.comparison import holm, mcnemar
-from ml_utils.curves import calibration_curve, lift_table, wilson
-from ml_utils.delong import delong_covariance, delong_interval, delong_test
 from ml_utils.errors import DataError, ParameterError
-from ml_utils.evaluation import ModelEvaluator
-from ml_utils.explain import explain
-from ml_utils.fairness import group_labels, sensitive_columns
+from ml_utils.evaluation.baselines import baseline_models, rule_text
+from ml_utils.evaluation.bootstrap import bootstrap_binary, bootstrap_regression, percentile_interval
+from ml_utils.evaluation.comparison import holm, mcnemar
+from ml_utils.evaluation.curves import calibration_curve, lift_table, wilson
+from ml_utils.evaluation.delong import delong_covariance, delong_interval, delong_test
+from ml_utils.evaluation.evaluator import ModelEvaluator
+from ml_utils.evaluation.fairness import group_labels, sensitive_columns
+from ml_utils.evaluation.gate import former_champion
+from ml_utils.evaluation.metrics import METRICS
+from ml_utils.evaluation.model_card import model_card
+from ml_utils.evaluation.verdict import answer, worth
+from ml_utils.explanation.explain import explain
 from ml_utils.files import to_json
-from ml_utils.gate import former_champion
-from ml_utils.metrics import METRICS
 from ml_utils.model import Model
-from ml_utils.model_card import model_card
 from ml_utils.plots import evaluation as plots
 from ml_utils.plots import explanation as explanation_plots
 from ml_utils.problem import Decision, load_problem
-from ml_utils.verdict import answer, worth
 
 DECISION = Decision(action="call", benefit=40.0, cost=10.0, currency="EUR")
 

@@ -11,15 +11,15 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 
-from ml_utils.candidates import CANDIDATES, Setting
-from ml_utils.contributions import _sampled, contributions, log_odds
 from ml_utils.errors import DataError
-from ml_utils.explain import SEVERAL, category_effects, explain
-from ml_utils.features import FeatureEngineer
-from ml_utils.known_effects import Effect, check_drivers, known_effects
+from ml_utils.explanation.contributions import _sampled, contributions, log_odds
+from ml_utils.explanation.explain import SEVERAL, category_effects, explain
+from ml_utils.explanation.known_effects import Effect, check_drivers, known_effects
+from ml_utils.explanation.permutation import permutation_importance
+from ml_utils.features.engineer import FeatureEngineer
 from ml_utils.model import Model
-from ml_utils.permutation import permutation_importance
 from ml_utils.problem import load_problem
+from ml_utils.training.candidates import CANDIDATES, Setting
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_any_other_model_is_explained_on_few_rows(table, monkeypatch):
     X, y = table
     steps = [("features", FeatureEngineer(scaling="standard")), ("model", GaussianNB())]
     model = Model(Pipeline(steps).fit(X, y), "binary", tuple(X.columns), "bayes", 0.5)
-    monkeypatch.setattr("ml_utils.contributions.MAX_SAMPLED_ROWS", 50)
+    monkeypatch.setattr("ml_utils.explanation.contributions.MAX_SAMPLED_ROWS", 50)
     found = explain(model, X, n_rows=400)
     assert len(found.rows) == 50
     assert found.additivity_error < 1e-9

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from ml_utils.errors import DataError, ParameterError
-from ml_utils.metrics import METRICS, Counts, calibration_bins, get_metric
+from ml_utils.evaluation.metrics import METRICS, Counts, calibration_bins, get_metric
 
 BINARY = {
     "roc_auc": sk.roc_auc_score,

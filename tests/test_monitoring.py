@@ -6,11 +6,11 @@ import pytest
 from monitored import LATER, REFERENCE, oracle, problem, world
 
 from ml_utils.errors import DataError, ParameterError
-from ml_utils.monitor_result import MonitorSummary
-from ml_utils.monitor_words import headline, sentences
-from ml_utils.monitoring import ModelMonitor
+from ml_utils.monitoring.monitor import ModelMonitor
+from ml_utils.monitoring.result import MonitorSummary
+from ml_utils.monitoring.samples import arrival_order
+from ml_utils.monitoring.words import headline, sentences
 from ml_utils.plots import monitoring as plots
-from ml_utils.samples import arrival_order
 
 
 @pytest.fixture(scope="module")

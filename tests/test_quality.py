@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ml_utils.data.quality import DataQuality
+from ml_utils.data.schema import check_table
+from ml_utils.data.screening import screen_columns, target_by_value
 from ml_utils.problem import Problem
-from ml_utils.quality import DataQuality
-from ml_utils.schema import check_table
-from ml_utils.screening import screen_columns, target_by_value
 from ml_utils.synthetic import TRUTH, read_view
 
 

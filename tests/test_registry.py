@@ -17,8 +17,8 @@ from small_model import FEATURES, fitted, make_home, registered, table
 from ml_utils.errors import IntegrityError, RegistryError
 from ml_utils.model import Model
 from ml_utils.paths import Workspace
-from ml_utils.promotions import Promotion, PromotionLog
 from ml_utils.registry import CandidateRun, Registry
+from ml_utils.registry.promotions import Promotion, PromotionLog
 
 
 @pytest.fixture(scope="module")

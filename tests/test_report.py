@@ -10,7 +10,7 @@ import pytest
 
 from ml_utils.files import write_text
 from ml_utils.paths import NOTEBOOKS
-from ml_utils.report import page_name, write_index, write_page
+from ml_utils.report.pages import page_name, write_index, write_page
 from ml_utils.results import NotebookRun, open_run
 
 SVG = '<?xml version="1.0"?><svg width="200pt" height="100pt" viewBox="0 0 200 100"><text>hello</text></svg>'

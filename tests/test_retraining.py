@@ -5,9 +5,15 @@ import pytest
 from monitored import LATER, REFERENCE, problem, world
 
 from ml_utils.errors import ParameterError
-from ml_utils.monitor_result import MonitorSummary
+from ml_utils.monitoring.result import MonitorSummary
 from ml_utils.problem import LabelHorizon
-from ml_utils.retraining import RetrainingPolicy, age_in_days, choose_rows, triggers, triggers_to_frame
+from ml_utils.retraining.triggers import (
+    RetrainingPolicy,
+    age_in_days,
+    choose_rows,
+    triggers,
+    triggers_to_frame,
+)
 
 
 def summary(**changes):

@@ -52,7 +52,7 @@ def small_notebook(name: str) -> nbformat.NotebookNode:
     ]
     if name == "01-feature-engineering":
         lines += [
-            "from ml_utils.sources import read_source",
+            "from ml_utils.data.sources import read_source",
             "rows = len(read_source(run.problem).frame)",
             "found = {'origin': 'table', 'snapshot': {'sha256': '0' * 64}, 'rows': rows, 'seed': seed}",
         ]
@@ -154,8 +154,8 @@ def test_each_kind_of_change_reaches_the_pages_it_should(
         return lambda: path.write_text(path.read_text() + text)
 
     everything = [name[:2] for name in NOTEBOOKS]
-    assert after(lambda: (folder / "ml_utils" / "data.py").touch()) == []
-    assert after(edit(folder / "ml_utils" / "data.py", "# changed\n")) == everything
+    assert after(lambda: (folder / "ml_utils" / "wording.py").touch()) == []
+    assert after(edit(folder / "ml_utils" / "wording.py", "# changed\n")) == everything
     assert after(edit(folder / "mine.yaml", "entity: people\n")) == everything
     assert after(edit(folder / "table.csv", "1,9\n")) == ["01"]
 

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_model import FEATURES, fitted, table
 
-from ml_utils.batch import batch_score
 from ml_utils.errors import DataError, IntegrityError, MissingInputError, RegistryError
 from ml_utils.files import sha256_bytes
-from ml_utils.inputs import InputSchema
 from ml_utils.model import Model
-from ml_utils.package import MANIFEST, pack, unpack
-from ml_utils.parity import json_rows
 from ml_utils.problem import FileSource
-from ml_utils.scoring import RELEASE, Scorer
+from ml_utils.registry.inputs import InputSchema
+from ml_utils.registry.package import MANIFEST, pack, unpack
+from ml_utils.serving.batch import batch_score
+from ml_utils.serving.parity import json_rows
+from ml_utils.serving.scoring import RELEASE, Scorer
 
 
 @pytest.fixture(scope="module")

@@ -14,17 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_model import FEATURES, fitted, make_home, registered, table
 
-from ml_utils.deployment import ModelDeployment
 from ml_utils.errors import ServiceError
-from ml_utils.load_test import load_test
-from ml_utils.parity import json_rows
 from ml_utils.paths import Workspace
-from ml_utils.probes import probe
 from ml_utils.problem import load_problem
-from ml_utils.scoring import Scorer
-from ml_utils.service import main
-from ml_utils.service_app import MAX_BODY
-from ml_utils.service_schema import MAX_ROWS
+from ml_utils.serving.app import MAX_BODY
+from ml_utils.serving.bodies import MAX_ROWS
+from ml_utils.serving.deployment import ModelDeployment
+from ml_utils.serving.load_test import load_test
+from ml_utils.serving.parity import json_rows
+from ml_utils.serving.probes import probe
+from ml_utils.serving.scoring import Scorer
+from ml_utils.serving.service import main
 
 
 @pytest.fixture(scope="module")

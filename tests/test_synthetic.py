@@ -24,8 +24,8 @@ from ml_utils.synthetic import (
     order_probability,
     read_view,
 )
-from ml_utils.synthetic_defects import normalise
-from ml_utils.synthetic_relations import FEATURES, month_index
+from ml_utils.synthetic.defects import normalise
+from ml_utils.synthetic.relations import FEATURES, month_index
 
 VIEWS = ("churn", "conversion", "spend")
 KEYS = {

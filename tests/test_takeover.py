@@ -6,14 +6,13 @@ import pytest
 from monitored import LATER, REFERENCE, oracle, problem, world
 from scipy import stats
 
-from ml_utils.comparison import compare_scores
-from ml_utils.known_changes import check_changes, known_changes, simulate_shift
-from ml_utils.monitoring import ModelMonitor
+from ml_utils.evaluation.comparison import compare_scores
+from ml_utils.monitoring.known_changes import check_changes, known_changes, simulate_shift
+from ml_utils.monitoring.monitor import ModelMonitor
 from ml_utils.plots import monitoring as plots
 from ml_utils.problem import load_problem
 from ml_utils.registry import Registry
-from ml_utils.retraining import RetrainingPolicy, RetrainingRows, Trigger
-from ml_utils.takeover import (
+from ml_utils.retraining.takeover import (
     decide_promotion,
     paired_loss,
     reliability,
@@ -21,6 +20,7 @@ from ml_utils.takeover import (
     take_over,
     takeover_sentences,
 )
+from ml_utils.retraining.triggers import RetrainingPolicy, RetrainingRows, Trigger
 
 
 def decided(y, incumbent, challenger, task="binary"):

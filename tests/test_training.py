@@ -14,18 +14,23 @@ from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.naive_bayes import GaussianNB
 
-from ml_utils.candidates import CANDIDATES, Candidate, Setting, get_candidates
 from ml_utils.errors import DataError, ParameterError
-from ml_utils.features import FeatureEngineer
+from ml_utils.evaluation.metrics import METRICS
+from ml_utils.features.engineer import FeatureEngineer
 from ml_utils.files import to_json
-from ml_utils.holdout import TRUTH, check_holdout, gap_sentence, lever_sentence, training_sentences
-from ml_utils.leaderboard import CandidateResult, corrected_error, corrected_interval, corrected_t_test
-from ml_utils.leaderboard import leaderboard as rank
-from ml_utils.metrics import METRICS
 from ml_utils.plots import training as plots
 from ml_utils.problem import Decision, Problem
-from ml_utils.search import FoldTables, make_folds, search_rows
-from ml_utils.thresholds import (
+from ml_utils.training.candidates import CANDIDATES, Candidate, Setting, get_candidates
+from ml_utils.training.holdout import TRUTH, check_holdout, gap_sentence, lever_sentence, training_sentences
+from ml_utils.training.leaderboard import (
+    CandidateResult,
+    corrected_error,
+    corrected_interval,
+    corrected_t_test,
+)
+from ml_utils.training.leaderboard import leaderboard as rank
+from ml_utils.training.search import FoldTables, make_folds, search_rows
+from ml_utils.training.thresholds import (
     best_f1_threshold,
     best_profit_threshold,
     choose_threshold,
@@ -33,7 +38,7 @@ from ml_utils.thresholds import (
     threshold_rules,
     weighted_threshold,
 )
-from ml_utils.training import ModelTrainer
+from ml_utils.training.trainer import ModelTrainer
 
 DECISION = Decision(action="call", benefit=40.0, cost=10.0, currency="EUR")
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml_utils.load_test import LoadTest
 from ml_utils.plots.style import BLUE, GREY, ORANGE, PURPLE, RED, figure
+from ml_utils.serving.load_test import LoadTest
 from ml_utils.wording import times
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ml_utils.comparison import Comparison
-    from ml_utils.evaluation_result import Evaluation
+    from ml_utils.evaluation.comparison import Comparison
+    from ml_utils.evaluation.result import Evaluation
     from ml_utils.problem import Problem
 
 

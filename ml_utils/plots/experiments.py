@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ml_utils.ab_words import amount
+from ml_utils.experiments.words import amount
 from ml_utils.plots.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ml_utils.ab_results import Analysis, Design, Metric, Sequence
-    from ml_utils.ab_story import Story
+    from ml_utils.experiments.results import Analysis, Design, Metric, Sequence
+    from ml_utils.experiments.story import Story
 
 
 def power_curve(design: Design, available: int) -> Figure:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ml_utils.explain import Explanation
+    from ml_utils.explanation.explain import Explanation
 
 _MOST_DOTS = 300  # a column; more make the page heavy and show nothing new
 
@@ -77,7 +77,7 @@ def dependence(explanation: Explanation, n: int = 3) -> Figure | None:
 
 
 def _dependence(axes: Axes, explanation: Explanation, name: str) -> None:
-    from ml_utils.explain import category_effects
+    from ml_utils.explanation.explain import category_effects
 
     column = explanation.rows[name]
     values = explanation.values[:, explanation.sources.index(name)]  # noqa: PD011

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ml_utils.metrics import METRICS
+from ml_utils.evaluation.metrics import METRICS
 from ml_utils.plots.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, figure
 from ml_utils.wording import times
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ml_utils.monitor_result import MonitorResult
+    from ml_utils.monitoring.result import MonitorResult
     from ml_utils.problem import Problem
-    from ml_utils.takeover import Gain, PromotionDecision
+    from ml_utils.retraining.takeover import Gain, PromotionDecision
 
 
 def drift_map(result: MonitorResult, most: int = 14) -> Figure:

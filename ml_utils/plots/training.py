@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ml_utils.holdout import HoldoutCheck
     from ml_utils.problem import Problem
-    from ml_utils.training import ModelTrainer
+    from ml_utils.training.holdout import HoldoutCheck
+    from ml_utils.training.trainer import ModelTrainer
 
 
 def leaderboard(trainer: ModelTrainer) -> Figure:

@@ -1,0 +1,462 @@
+"""The model registry: what was searched, which versions there are, which one is champion and why.
+
+The only module that imports mlflow. The embedded store is one SQLite file; MLFLOW_TRACKING_URI names another.
+`python -m ml_utils.registry ui` opens MLflow's pages on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pandas as pd
+
+from ml_utils.errors import RegistryError, list_known
+from ml_utils.files import sha256_bytes
+from ml_utils.model import Model
+from ml_utils.paths import Workspace, mlflow_folder
+from ml_utils.registry.inputs import InputSchema
+from ml_utils.registry.package import MANIFEST, Manifest, pack, read_folder, unpack
+from ml_utils.registry.promotions import Promotion, PromotionLog
+from ml_utils.registry.store import make_store, public, quiet_mlflow, reach
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+_SHA, _HEAD = "manifest_sha256", "promotion_log_head"
+
+
+@dataclass(frozen=True)
+class CandidateRun:
+    """One candidate of a search: its name, parameters and metrics."""
+
+    name: str
+    params: Mapping[str, object]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version of a model, verified and loaded.
+
+    Parameters
+    ----------
+    name : str
+        Name of the registered model.
+    version : int
+    model : Model
+    schema : InputSchema
+        What it expects of its raw columns.
+    manifest : Manifest
+    sha256 : str
+        Hash of the manifest, as the registry records it.
+    files : mapping
+        The package's files, as verified.
+    """
+
+    name: str
+    version: int
+    model: Model
+    schema: InputSchema = field(repr=False)
+    manifest: Manifest = field(repr=False)
+    sha256: str
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+class Registry:
+    """The runs and versions of one workspace's model.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Its name is the name of the experiment and of the registered model.
+    tracking_uri : str, optional
+        An MLflow server or database; by default MLFLOW_TRACKING_URI, else SQLite under data/mlflow.
+    """
+
+    def __init__(self, workspace: Workspace, tracking_uri: str | None = None) -> None:
+        self.name = workspace.name
+        folder = mlflow_folder()
+        default = f"sqlite:///{folder / 'mlflow.db'}"
+        self.tracking_uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+        self.log = PromotionLog(folder / "promotions" / f"{self.name}.jsonl")
+
+    def check(self) -> None:
+        """Make sure that the registry answers; call it before a long training.
+
+        Raises
+        ------
+        RegistryError
+            If it cannot be reached.
+        """
+        with self._guarded():
+            self._client.search_registered_models(max_results=1)
+
+    def log_search(
+        self,
+        *,
+        params: Mapping[str, object],
+        metrics: Mapping[str, float],
+        leaderboard: pd.DataFrame,
+        candidates: list[CandidateRun],
+        snapshot_sha256: str,
+    ) -> str:
+        """Log a search as a run, with a child run for each candidate.
+
+        Parameters
+        ----------
+        params, metrics : mapping
+            Of the search as a whole.
+        leaderboard : DataFrame
+            Kept with the run as leaderboard.csv.
+        candidates : list of CandidateRun
+        snapshot_sha256 : str
+            Hash of the data.
+
+        Returns
+        -------
+        str
+            The run's id.
+        """
+        with self._guarded(), self._locked():
+            parent = self._log_run("search", params, metrics, {"snapshot_sha256": snapshot_sha256})
+            self._client.log_text(parent, leaderboard.to_csv(index=False), "leaderboard.csv")
+            for candidate in candidates:
+                tags = {"mlflow.parentRunId": parent}
+                self._log_run(candidate.name, candidate.params, candidate.metrics, tags)
+            return parent
+
+    def register(
+        self,
+        model: Model,
+        *,
+        run_id: str | None,
+        metrics: Mapping[str, float],
+        snapshot_sha256: str,
+        example: pd.DataFrame,
+    ) -> int:
+        """Store a model as a new version; the alias challenger then names it.
+
+        Parameters
+        ----------
+        model : Model
+        run_id : str or None
+            The run it came from; None makes one.
+        metrics : mapping
+            Kept with the version.
+        snapshot_sha256 : str
+            Hash of the data it was trained on.
+        example : DataFrame
+            The training rows: types, ranges and categories that the service checks are drawn from them.
+
+        Returns
+        -------
+        int
+            The version.
+
+        Raises
+        ------
+        RegistryError
+            If the registry cannot be reached, or the pipeline cannot be written to a file.
+        """
+        files = pack(model, example, self.name, snapshot_sha256)
+        digest = sha256_bytes(files[MANIFEST])
+        tags = {
+            _SHA: digest,
+            "snapshot_sha256": snapshot_sha256,
+            "candidate": model.name,
+            "metrics": json.dumps(_finite(metrics)),
+        }
+        with self._guarded(), self._locked():
+            run = run_id or self._log_run("register", {"candidate": model.name}, metrics, {})
+            source = self._upload(files, run, f"model-{digest[:12]}")
+            self._make_model()
+            made = self._client.create_model_version(self.name, source=source, run_id=run, tags=tags)
+            self._client.set_registered_model_alias(self.name, CHALLENGER, str(made.version))
+        logger.info("registered %s version %s (%s)", self.name, made.version, model.name)
+        return int(made.version)
+
+    def load(self, which: str | int) -> RegisteredModel:
+        """Load a version once all its files match the hashes that the registry recorded.
+
+        Parameters
+        ----------
+        which : str or int
+            "champion", "challenger", or a version.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such version or alias, or its files are gone.
+        IntegrityError
+            If a file was changed; nothing has been unpickled then.
+        """
+        found = self._find(which)
+        where = f"{self.name} version {found.version}"
+        digest = found.tags.get(_SHA)
+        if digest is None:
+            raise RegistryError(
+                f"{where} has no recorded hash: it was not registered here. Register it again."
+            )
+        files = self._download(found, where)
+        loaded = unpack(files, digest, where)
+        return RegisteredModel(
+            self.name, int(found.version), loaded.model, loaded.schema, loaded.manifest, digest, files
+        )
+
+    def promote(
+        self, version: int, *, reason: str, who: str = "notebook", metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Make a version the champion and log it; promoting the present champion changes nothing.
+
+        Parameters
+        ----------
+        version : int
+        reason, who : str
+            For the log.
+        metrics : mapping, optional
+            What the decision rested on.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such version.
+        """
+        self._find(version)
+        with self._guarded(), self._locked():
+            before = self.alias(CHAMPION)
+            if before == version:
+                return
+            self._change("promote", before, version, reason, who, metrics or {})
+
+    def rollback(self, *, reason: str, who: str = "notebook") -> int:
+        """Make the champion before this one champion again, and log it.
+
+        Returns
+        -------
+        int
+            The version that is champion now.
+
+        Raises
+        ------
+        RegistryError
+            If there was no champion before.
+        """
+        with self._guarded(), self._locked():
+            now = self.alias(CHAMPION)
+            past = [version for version in self.log.champions() if version != now]
+            if now is None or not past:
+                raise RegistryError(f"{self.name} has no champion to go back to; see history().")
+            self._change("rollback", now, past[-1], reason, who, {})
+            return past[-1]
+
+    def alias(self, name: str) -> int | None:
+        """Return the version that an alias names, or None."""
+        with self._guarded():
+            model = self._registered()
+            version = model.aliases.get(name) if model is not None else None
+            return None if version is None else int(version)
+
+    def history(self) -> pd.DataFrame:
+        """Return every change of the champion, oldest first.
+
+        Raises
+        ------
+        IntegrityError
+            If the log was tampered with.
+        """
+        return self.log.to_frame()
+
+    def verify_history(self) -> int:
+        """Check that the promotion log is whole and unchanged; return how many entries it has.
+
+        Raises
+        ------
+        IntegrityError
+            If it is not.
+        """
+        with self._guarded():
+            model = self._registered()
+        return self.log.verify(model.tags.get(_HEAD) if model is not None else None)
+
+    def versions(self) -> pd.DataFrame:
+        """Return one row a version: candidate, aliases, when, run, data and metrics."""
+        with self._guarded():
+            model = self._registered()
+            found = self._client.search_model_versions(f"name='{self.name}'") if model is not None else []
+        aliases: dict[int, list[str]] = {}
+        for alias, version in sorted(model.aliases.items()) if model is not None else []:
+            aliases.setdefault(int(version), []).append(alias)
+        rows = [_row(item, aliases) for item in sorted(found, key=lambda item: int(item.version))]
+        columns = ["version", "candidate", "aliases", "created", "run_id", "snapshot_sha256", "metrics"]
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def remote(self) -> bool:
+        """Whether the registry is a server, not a database that this process opens itself."""
+        return self.tracking_uri.startswith(("http://", "https://"))
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        if self.remote:
+            reach(self.tracking_uri)
+        from mlflow import MlflowClient
+
+        if self.tracking_uri.startswith("sqlite:///"):
+            with self._locked():
+                make_store(Path(self.tracking_uri.removeprefix("sqlite:///")))
+        return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
+
+    def _change(
+        self,
+        action: Any,
+        before: int | None,
+        after: int,
+        reason: str,
+        who: str,
+        metrics: Mapping[str, float],
+    ) -> None:
+        when = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = Promotion(when, who, action, before, after, reason, _finite(metrics))
+        head = self.log.append(entry)  # first, so that no change goes without its line
+        self._client.set_registered_model_alias(self.name, CHAMPION, str(after))
+        self._client.set_registered_model_tag(self.name, _HEAD, head)
+        logger.info("%s: %s %s -> %s (%s)", self.name, action, before, after, reason)
+
+    def _log_run(
+        self,
+        name: str,
+        params: Mapping[str, object],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> str:
+        from mlflow.entities import Metric, Param
+
+        run = self._client.create_run(self._experiment(), run_name=name, tags=dict(tags))
+        now = run.info.start_time
+        self._client.log_batch(
+            run.info.run_id,
+            metrics=[Metric(key, value, now, 0) for key, value in _finite(metrics).items()],
+            params=[Param(key, str(value)[:6000]) for key, value in params.items()],
+        )
+        self._client.set_terminated(run.info.run_id)
+        return run.info.run_id
+
+    def _experiment(self) -> str:
+        found = self._client.get_experiment_by_name(self.name)
+        if found is None:
+            location = None if self.remote else (mlflow_folder() / "artifacts" / self.name).as_uri()
+            return self._client.create_experiment(self.name, artifact_location=location)
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def _make_model(self) -> None:
+        if self._registered() is None:
+            self._client.create_registered_model(self.name)
+
+    def _registered(self) -> Any:
+        found = self._client.search_registered_models(f"name='{self.name}'")
+        return found[0] if found else None
+
+    def _upload(self, files: Mapping[str, bytes], run_id: str, folder: str) -> str:
+        with tempfile.TemporaryDirectory() as aside:
+            for name, content in files.items():
+                (Path(aside) / name).write_bytes(content)
+            self._client.log_artifacts(run_id, aside, folder)
+        return f"{self._client.get_run(run_id).info.artifact_uri}/{folder}"
+
+    def _download(self, found: ModelVersion, where: str) -> dict[str, bytes]:
+        from mlflow.artifacts import download_artifacts
+
+        with self._guarded(), tempfile.TemporaryDirectory() as aside:
+            source = self._client.get_model_version_download_uri(self.name, str(found.version))
+            try:
+                local = download_artifacts(source, dst_path=aside, tracking_uri=self.tracking_uri)
+                return read_folder(Path(local))
+            except OSError as error:
+                raise RegistryError(
+                    f"The files of {where} are not at {source}. Restore them, or run `make report` to "
+                    "train again."
+                ) from error
+
+    def _find(self, which: str | int) -> ModelVersion:
+        with self._guarded():
+            model = self._registered()
+            aliases = {} if model is None else {name: int(version) for name, version in model.aliases.items()}
+            version = int(which) if str(which).isdecimal() else aliases.get(str(which))
+            found = [] if model is None else self._client.search_model_versions(f"name='{self.name}'")
+        for item in found:
+            if int(item.version) == version:
+                return item
+        self._unknown(which, aliases, [str(item.version) for item in found])
+
+    def _unknown(self, which: str | int, aliases: Mapping[str, int], versions: list[str]) -> NoReturn:
+        if not versions:
+            raise RegistryError(
+                f"The registry has no model {self.name} yet. Run `make report`: notebook 2 registers one, "
+                "notebook 3 promotes it."
+            )
+        if which == CHAMPION:
+            raise RegistryError(
+                f"{self.name} has no champion yet. Run `make report`: notebook 3 promotes a version that "
+                "passes its gates."
+            )
+        known = [*aliases, *sorted(versions, key=int)]
+        raise RegistryError(f"{self.name} has no version or alias {which!r}. {list_known(str(which), known)}")
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turn what MLflow and its database raise into one error that says where."""
+        expected = quiet_mlflow()
+        try:
+            _ = self._client
+            yield
+        except expected as error:
+            what = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RegistryError(
+                f"The registry at {public(self.tracking_uri)} cannot be used: {what.rstrip('. ')}. "
+                "Check that it is running and that MLFLOW_TRACKING_URI is right (unset, it is data/mlflow)."
+            ) from error
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes of this machine out while the store is changed."""
+        import fcntl
+
+        folder = mlflow_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _row(item: ModelVersion, aliases: Mapping[int, list[str]]) -> dict[str, object]:
+    version = int(item.version)
+    return {
+        "version": version,
+        "candidate": item.tags.get("candidate", ""),
+        "aliases": ", ".join(aliases.get(version, [])),
+        "created": pd.Timestamp(item.creation_timestamp, unit="ms", tz="UTC"),
+        "run_id": item.run_id,
+        "snapshot_sha256": item.tags.get("snapshot_sha256", ""),
+        "metrics": json.loads(item.tags.get("metrics", "{}")),
+    }

@@ -1,0 +1,254 @@
+"""ModelDeployment: a registered model becomes a package, a service, scores, and files for production."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ml_utils.data.splits import features_and_target, read_split
+from ml_utils.errors import DataError, MissingInputError, ServiceError
+from ml_utils.files import write_text
+from ml_utils.model import Model
+from ml_utils.paths import Workspace
+from ml_utils.problem import FileSource, Problem
+from ml_utils.registry.inputs import InputSchema
+from ml_utils.registry.registry import RegisteredModel
+from ml_utils.serving.batch import BatchScore, batch_score
+from ml_utils.serving.bodies import MAX_ROWS, accepts
+from ml_utils.serving.load_test import LoadTest, load_test
+from ml_utils.serving.manifests import write_manifests
+from ml_utils.serving.parity import Package, Parity, compare, json_rows, say_difference
+from ml_utils.serving.probes import Probes
+from ml_utils.serving.process import start, stop, wait_ready
+from ml_utils.serving.scoring import RELEASE, Scorer
+from ml_utils.wording import count, percent
+
+logger = logging.getLogger(__name__)
+
+
+class ModelDeployment:
+    """Brings a registered model into production.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    problem : Problem
+    """
+
+    def __init__(self, workspace: Workspace, problem: Problem) -> None:
+        self.workspace = workspace
+        self.problem = problem
+
+    @property
+    def folder(self) -> Path:
+        """Where the package is."""
+        return self.workspace.processed / "package"
+
+    def package(self, registered: RegisteredModel) -> Package:
+        """Write a model's files, once their scores on the test split equal the pipeline's.
+
+        Parameters
+        ----------
+        registered : RegisteredModel
+            From `Registry.load`.
+
+        Returns
+        -------
+        Package
+
+        Raises
+        ------
+        IntegrityError
+            If a score differs by more than 1e-6; the package before stays in place.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".package-", dir=self.folder.parent))
+        try:
+            for name, content in registered.files.items():
+                (aside / name).write_bytes(content)
+            release = {
+                "model": registered.name,
+                "version": registered.version,
+                "manifest_sha256": registered.sha256,
+            }
+            write_text(aside / RELEASE, json.dumps(release, indent=2) + "\n")
+            parity = self._parity(registered, Scorer.from_package(aside, registered.sha256))
+            aside.chmod(0o755)
+            _put_in_place(aside, self.folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        files = {path.name: path.stat().st_size for path in sorted(self.folder.iterdir())}
+        return Package(self.folder, registered.version, registered.sha256, files, parity)
+
+    @contextlib.contextmanager
+    def serve(self, port: int = 0, package: Package | None = None) -> Iterator[str]:
+        """Run the real service on 127.0.0.1 while the context lasts.
+
+        Parameters
+        ----------
+        port : int
+            0 takes one that is free.
+        package : Package, optional
+            What to serve; its hash is required of the files. By default what lies in the folder.
+
+        Yields
+        ------
+        str
+            The service's address.
+
+        Raises
+        ------
+        ServiceError
+            If it does not start; the message ends with what the service said.
+        """
+        folder, digest = (package.folder, package.sha256) if package else (self.folder, None)
+        with tempfile.TemporaryFile() as said:
+            process, url = start(folder, digest, port, said)
+            try:
+                wait_ready(process, url, said)
+                yield url
+            finally:
+                stop(process)
+
+    def ask(self, url: str, rows: Sequence[Mapping[str, object]]) -> np.ndarray:
+        """Return the scores that a running service gives to rows, sent in one request.
+
+        Raises
+        ------
+        ServiceError
+            If it does not answer, or refuses.
+        """
+        import httpx
+
+        try:
+            answer = httpx.post(f"{url}/predict/batch", json={"rows": list(rows)}, timeout=60)
+        except httpx.HTTPError as error:
+            raise ServiceError(f"No service answers at {url}: {error}. Start it first.") from error
+        if answer.status_code != 200:
+            raise ServiceError(f"The service at {url} refused {len(rows)} rows: {answer.text[:500]}")
+        return np.array([item["score"] for item in answer.json()["predictions"]])
+
+    def load_test(
+        self,
+        url: str,
+        rows: Sequence[Mapping[str, object]],
+        seconds: float = 2.0,
+        clients: Sequence[int] = (1, 8, 32),
+    ) -> LoadTest:
+        """Load a running service; see `load_test.load_test`."""
+        return load_test(url, rows, seconds, clients)
+
+    def compare_service(self, url: str, registered: RegisteredModel, n: int = 200) -> Parity:
+        """Send rows of the test split to a running service and hold its answers against the pipeline.
+
+        Raises
+        ------
+        IntegrityError
+            If a score differs by more than 1e-6.
+        ServiceError
+            If the service does not answer, or refuses.
+        """
+        X = self._sendable("test", min(n, MAX_ROWS), registered.schema)
+        return compare(self.ask(url, json_rows(X)), registered.model.predict_score(X), "JSON over HTTP")
+
+    def batch_score(self, source: str | Path, output: str | Path) -> BatchScore:
+        """Score a CSV or Parquet file with the packaged model; see `batch.batch_score`."""
+        keys = [name for name in (self.problem.id, self.problem.time) if name]
+        csv = self.problem.source if isinstance(self.problem.source, FileSource) else None
+        return batch_score(Scorer.from_package(self.folder), source, output, keys, csv=csv)
+
+    def manifests(self, folder: str | Path) -> dict[str, Path]:
+        """Write the Docker, compose and Kubernetes files for the package.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        dict of str to Path
+            Name within the folder to file.
+        """
+        if not (self.folder / RELEASE).is_file():
+            raise MissingInputError(f"{self.folder} holds no packaged model; call package() first.")
+        return write_manifests(Path(folder), self.folder)
+
+    def example_rows(self, n: int = 100, split: str = "test") -> list[dict[str, object]]:
+        """Return a split's first rows as an application would send them: JSON values, null if unknown."""
+        return json_rows(self._sendable(split, n, Scorer.from_package(self.folder).schema))
+
+    def _sendable(self, split: str, n: int, schema: InputSchema) -> pd.DataFrame:
+        """Return a split's first rows that the service accepts: training may have had nothing missing."""
+        X, _ = features_and_target(read_split(self.workspace, split), self.problem)
+        few = X.head(2 * n)
+        kept = few[[accepts(schema, row) for row in json_rows(few)]].head(n)
+        if kept.empty:
+            raise DataError(
+                f"The service would refuse each of the first {len(few)} rows of the {split} split: their "
+                "types, or what is missing in them, are not those of the training rows."
+            )
+        return kept
+
+    def _parity(self, registered: RegisteredModel, scorer: Scorer) -> tuple[Parity, ...]:
+        X, _ = features_and_target(read_split(self.workspace, "test"), self.problem)
+        expected = registered.model.predict_score(X)
+        few = X.head(500)
+        ways = {
+            "table": scorer.score(X),
+            "JSON rows, all at once": scorer.score(json.loads(json.dumps(json_rows(few)))),
+            "JSON rows, one by one": np.array([scorer.score_one(row) for row in json_rows(X.head(10))]),
+        }
+        return tuple(compare(scores, expected[: len(scores)], way) for way, scores in ways.items())
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    before = folder.with_name(f".{folder.name}-before-{os.getpid()}")
+    if folder.exists():
+        os.replace(folder, before)
+    os.replace(aside, folder)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def sentences(
+    package: Package,
+    over_http: Parity,
+    probes: Probes,
+    batch: BatchScore,
+    problem: Problem,
+    model: Model,
+    approved: bool = True,
+) -> list[str]:
+    """Answer notebook 04's question in three sentences."""
+    same = (
+        f"The service answers what the model says: all {count(package.rows)} rows of the test split get the "
+        f"trained pipeline's score from the package ({say_difference(package.largest)}), and "
+        f"{probes.refused} of {probes.faulty} faulty requests were refused with the fault named."
+    )
+    sure = (
+        f"{count(over_http.rows)} of these rows also went over HTTP through the running service "
+        f"({say_difference(over_http.largest)}), packaging stops at a difference above one in a "
+        "million, and a model file that is changed later is refused by its hash."
+    )
+    if batch.acted is None or model.threshold is None or problem.decision is None:
+        todo = f"all {count(batch.rows)} {problem.entity} of the live period are scored"
+    else:
+        todo = (
+            f"{count(batch.acted)} of the {count(batch.rows)} {problem.entity} of the live period "
+            f"({percent(batch.acted / batch.rows)}) reach the threshold of {percent(model.threshold, 0)}, so "
+            f"there the advice is to {problem.decision.action}"
+        )
+    advice = (
+        "Deploy it with the files written here"
+        if approved
+        else "Don't deploy it: it did not pass the gates of notebook 03, and this page rehearses only"
+    )
+    return [same, sure, f"{advice}; {todo}."]
