@@ -9,7 +9,8 @@ PROFILE ?= full
 PARAMS  ?=
 PYTHON  ?= python3
 HOST    ?= 127.0.0.1
-PORT    ?= 8000
+PORT    ?=
+LAB     ?=
 JOBS    ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
 # Processes run side by side: OpenMP threads that spin while they wait would take each other's cores.
@@ -26,7 +27,7 @@ READY   := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report lab mlflow serve test test-full lint format bench lock clean
+.PHONY: help setup report lab mlflow serve score test test-full lint format bench lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -73,14 +74,18 @@ $(REPORT)/index.html: $(PAGES)
 
 # --- beside it ----------------------------------------------------------------------------------------------
 
-lab: $(READY) ## open the notebooks in JupyterLab
-	@.venv/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
+lab: $(READY) ## open the notebooks in JupyterLab (PORT, by default 8888)
+	@.venv/bin/jupyter lab --ip=$(HOST) $(if $(PORT),--port=$(PORT)) --ServerApp.root_dir=. \
+	  --LabApp.default_url=/lab/tree/notebooks $(LAB)
 
-mlflow: $(READY) ## open the MLflow UI on what was logged
-	@$(PY) -m ml_utils.registry ui --host $(HOST)
+mlflow: $(READY) ## open the MLflow UI on what was logged (PORT, by default 5000)
+	@$(PY) -m ml_utils.registry ui --host $(HOST) $(if $(PORT),--port $(PORT))
 
-serve: $(READY) ## serve PROBLEM's champion over HTTP on HOST:PORT
-	@$(PY) -m ml_utils.serving.service $(RUN) --host $(HOST) --port $(PORT)
+serve: $(READY) ## serve PROBLEM's champion over HTTP (PORT, by default 8000)
+	@$(PY) -m ml_utils.serving.service $(RUN) --host $(HOST) $(if $(PORT),--port $(PORT))
+
+score: $(READY) ## score INPUT (CSV or Parquet) into OUTPUT with PROBLEM's packaged model
+	@$(PY) -m ml_utils.serving.batch '$(INPUT)' '$(OUTPUT)' $(RUN)
 
 # --- checks -------------------------------------------------------------------------------------------------
 

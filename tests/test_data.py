@@ -111,6 +111,14 @@ def test_the_same_table_has_the_same_snapshot(workspace: Workspace, customers: p
     assert other.sha256 != first.sha256
 
 
+def test_a_random_split_mixes_a_sorted_file(problem: Problem, customers: pd.DataFrame) -> None:
+    """The periods of a table without time are parts of a split; they must not be the file's order."""
+    frame = data.check_table(customers.sort_values("tenure"), problem)
+    production = data.split_frame(frame, problem)["production"]
+    means = production.groupby(data.periods(production, problem, 2))["tenure"].mean()
+    assert abs(means.diff().iloc[-1]) < 10
+
+
 def test_a_random_split_keeps_every_row_once_and_the_target_alike(
     problem: Problem, customers: pd.DataFrame
 ) -> None:

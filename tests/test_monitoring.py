@@ -8,7 +8,6 @@ from monitored import LATER, REFERENCE, oracle, problem, world
 from ml_utils.errors import DataError, ParameterError
 from ml_utils.monitoring.monitor import ModelMonitor
 from ml_utils.monitoring.result import MonitorSummary
-from ml_utils.monitoring.samples import arrival_order
 from ml_utils.monitoring.words import headline, sentences
 from ml_utils.plots import monitoring as plots
 
@@ -246,14 +245,3 @@ def test_outcomes_raise_false_alarms_at_their_level():
         fallen += bool(result.of_metric()["fallen"].any())
         shifted += bool(result.calibration["shifted"].any())
     assert max(fallen, shifted) / runs <= 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / runs)
-
-
-def test_rows_without_time_are_shuffled_and_others_are_not():
-    frame = world(LATER, 50, 1)
-    assert arrival_order(frame, problem(), 1) is frame
-    mixed = arrival_order(frame, problem(time=None), 1)
-    assert not mixed["month"].is_monotonic_increasing
-    pd.testing.assert_frame_equal(
-        mixed.sort_values(["month", "id"], ignore_index=True),
-        frame.sort_values(["month", "id"], ignore_index=True),
-    )

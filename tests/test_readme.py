@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -89,3 +90,23 @@ def test_the_installed_versions_are_the_locks() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     for name in ("pandas", "scikit-learn", "mlflow", "lightgbm"):
         assert re.search(rf"(?m)^{name}=={re.escape(version(name))}\b", lock)
+
+
+@pytest.mark.full
+def test_the_readmes_code_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(blocks) == 1
+    names: dict[str, object] = {}
+    exec(blocks[0], names)
+    assert names["trained"].leaderboard_["mean"].iloc[0] > 0.8  # type: ignore[attr-defined]
+
+
+@pytest.mark.full
+def test_the_readmes_own_table_runs(tmp_path: Path) -> None:
+    """The problem file in the README is a valid one."""
+    from ml_utils.problem import load_problem
+
+    block = next(b for b in re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S))
+    path = tmp_path / "mine.yaml"
+    path.write_text(block)
+    assert load_problem(path).target == "Churn"

@@ -68,7 +68,7 @@ def split_frame(frame: pd.DataFrame, problem: Problem, seed: int = 42) -> dict[s
 
     With a time column the splits follow one another in time, whole time stamps on one side, and the tail of
     train whose labels are not yet known when valid starts (`label_horizon`) is left out. Without one they are
-    random, stratified by a binary target, whole groups on one side.
+    random and in random order, stratified by a binary target, whole groups on one side.
 
     Parameters
     ----------
@@ -93,7 +93,12 @@ def split_frame(frame: pd.DataFrame, problem: Problem, seed: int = 42) -> dict[s
     sizes = [shares.train, shares.valid, shares.test, production, shares.production - production]
     bounds = np.cumsum(sizes)[:-1]
     part = _by_time(frame, problem, bounds) if problem.time else _at_random(frame, problem, bounds, seed)
-    splits = {name: frame[part == i].reset_index(drop=True) for i, name in enumerate(SPLITS)}
+    order = np.arange(len(frame))
+    if problem.time is None:  # a file's order may mean anything; a split's first part must be like its last
+        order = np.random.default_rng(seed).permutation(order)
+    splits = {
+        name: frame.iloc[order[part[order] == i]].reset_index(drop=True) for i, name in enumerate(SPLITS)
+    }
     if problem.time:
         splits["train"] = _embargo(splits["train"], splits["valid"], problem)
     for name, split in splits.items():

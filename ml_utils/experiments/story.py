@@ -217,7 +217,7 @@ def _worth_doing(story: Story, value: Value) -> str:
         return f"Roll it out: {brings}."
     best = _paying_levels(story, value)
     if best:
-        return f"Act on {best} only, where the whole interval pays: {brings}."
+        return f"Act on {best} only, where the whole interval pays; acting on all: {brings}."
     if value.pays is None:
         return f"Go on before rolling it out: {brings}, so the interval holds both a gain and a loss."
     gross, metric = value.per_row + value.cost, story.analysis.metric

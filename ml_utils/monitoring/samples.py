@@ -39,18 +39,6 @@ class Sample:
         return self.y[known], self.score[known]
 
 
-def arrival_order(frame: pd.DataFrame, problem: Problem, seed: int) -> pd.DataFrame:
-    """Return rows in the order in which they are taken to have arrived.
-
-    With a time column that is their own. Without one the order of a file may mean anything (often the month
-    or the outcome it was sorted by), so that its parts would differ by construction: rows are shuffled.
-    """
-    if problem.time is not None:
-        return frame
-    order = np.random.default_rng(seed).permutation(len(frame))
-    return frame.iloc[order].reset_index(drop=True)
-
-
 def take_sample(frame: pd.DataFrame, problem: Problem, model: Model, n_periods: int) -> Sample:
     """Score a table and part it.
 

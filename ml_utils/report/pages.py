@@ -66,7 +66,7 @@ def write_page(
             "octavo": {
                 "title": title,
                 "headings": headings,
-                "answer": recorded["answer"],
+                "answer": _unbroken(recorded["answer"]),
                 "facts": _facts(notebook, problem, workspace, parameters),
                 "problem": problem,
                 "notebook": notebook,
@@ -96,7 +96,7 @@ def write_index(problem: Problem, workspace: Workspace) -> Path:
                 "href": f"{notebook}.html",
                 "number": notebook[:2],
                 "name": page_name(notebook),
-                "answer": recorded["answer"],
+                "answer": _unbroken(recorded["answer"]),
                 "headline": recorded["headline"],
             }
         )
@@ -167,6 +167,11 @@ def _facts(
         "Code": code_version(),
         "Run": f"{_now()}, {measured.get('seconds', 0):.0f} s",
     }
+
+
+def _unbroken(sentences: list[str]) -> list[str]:
+    """Keep a number and its unit on one line."""
+    return [re.sub(r"(?<=\d) (?=%)|(?<=\b[A-Z]{3}) (?=\d)", "\u00a0", sentence) for sentence in sentences]
 
 
 def _css() -> str:

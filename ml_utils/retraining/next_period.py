@@ -89,8 +89,7 @@ def judge(evaluation: Evaluation, problem: Problem, advice: Mapping[str, Any]) -
     if evaluation.profit is not None and problem.decision is not None:
         found += f"; acting as advised earns {money(_total(evaluation, 'model'), problem.decision.currency)}"
     simulated = ", from a simulated experiment" if advice.get("simulated") else ""
-    pays = (advice.get("value") or {}).get("pays")
-    worth = "" if pays is None else ", and it pays" if pays else ", but it does not pay its cost"
+    worth = _pays(advice.get("value"))
     return [
         Step("outcomes came in", found, True),
         Step(
@@ -99,6 +98,16 @@ def judge(evaluation: Evaluation, problem: Problem, advice: Mapping[str, Any]) -
             advice["decision"] != "withheld",
         ),
     ]
+
+
+def _pays(value: Mapping[str, Any] | None) -> str:
+    if not value or not value["cost"]:
+        return ""
+    return {
+        True: ", and it pays",
+        False: ", but it does not pay its cost",
+        None: ", while it is open whether it pays",
+    }[value["pays"]]
 
 
 @dataclass(frozen=True)
@@ -199,7 +208,7 @@ class NextPeriod:
         due = next(step for step in self.steps if step.name == "retraining due?")
         then = "let the next period run by itself" if due.fine else "retrain before the next period (page 07)"
         advice = self.steps[-1].found
-        return f"{act or 'Use the scores, '}{then}, and heed the experiment (page 06): {advice}."
+        return f"{act or 'Use the scores, '}{then}; the experiment on page 06 advised: {advice}."
 
 
 def _total(evaluation: Evaluation, policy: str) -> float:
