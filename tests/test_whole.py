@@ -176,7 +176,7 @@ def test_make_mlflow_shows_what_was_logged(project: Path) -> None:
 
 def test_make_lab_opens_jupyterlab(project: Path) -> None:
     port = free_port()
-    with running(project, "lab", f"PORT={port}", "LAB=--no-browser"):
+    with running(project, "lab", f"PORT={port}", "LAB=--no-browser --allow-root"):
         assert "version" in wait_for(f"http://127.0.0.1:{port}/api").json()
 
 
