@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from common import copy_of_project, record, report_table, timed
+from project_copy import MAKE
 
-MAKE = ["make", "-o", ".venv/.ready"]
 PYTHON = ".venv/bin/python"
 
 

@@ -1,11 +1,10 @@
-"""What the benchmarks share: a copy of the project to measure in, and the page that figures go to."""
+"""What the benchmarks share: timing a command in a copy of the project, and the page that figures go to."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -15,36 +14,16 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).resolve().parents[1]
+from project_copy import ROOT, copy_project, environment
+
 RESULTS = ROOT / "benchmarks" / "results.md"
 
 
 @contextmanager
 def copy_of_project() -> Iterator[Path]:
-    """Give a fresh copy of the tracked files, with the environment that is there; removed in the end."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    """Give a fresh copy of the project; removed in the end."""
     with TemporaryDirectory(prefix="octavo-") as name:
-        folder = Path(name)
-        for path in filter(None, listed.stdout.splitlines()):
-            if (ROOT / path).is_file():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / path, folder / path)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
-        yield folder
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """Return the environment in which the copy at `folder` imports its own package and writes at home."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "MLFLOW_"))}
-    return {
-        **kept,
-        "OCTAVO_HOME": str(folder),
-        "PYTHONPATH": str(folder),
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+        yield copy_project(Path(name))
 
 
 def timed(command: Sequence[str], folder: Path) -> tuple[float, str]:

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
+from project_copy import MAKE, environment
 
 from ml_utils.paths import NOTEBOOKS
 from ml_utils.runner import main
@@ -96,18 +97,16 @@ def small_project(folder: Path) -> Path:
     return folder
 
 
-def environment(folder: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    return {**kept, "OCTAVO_HOME": str(folder), "PYTHONPATH": str(folder)}
-
-
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = ["make", "report", "PROBLEM=mine.yaml", *words]
-    # the environment is there: a test never sets one up
     return subprocess.run(
-        [*command, "-o", ".venv/.ready"], cwd=folder, env=environment(folder), capture_output=True, text=True,
-        check=False, timeout=300,
-    )  # fmt: skip
+        [*MAKE, "report", "PROBLEM=mine.yaml", *words],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
 def built(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -236,7 +235,7 @@ def test_a_failure_names_the_cell_and_the_next_call_goes_on(folder: Path) -> Non
 @pytest.mark.full
 def test_a_run_killed_in_the_middle_leaves_nothing_half_written(folder: Path) -> None:
     running = subprocess.Popen(
-        ["make", "report", "PROBLEM=mine.yaml", "PARAMS=-p pause 600", "-o", ".venv/.ready"],
+        [*MAKE, "report", "PROBLEM=mine.yaml", "PARAMS=-p pause 600"],
         cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip

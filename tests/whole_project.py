@@ -1,16 +1,17 @@
-"""A copy of the whole project to run make in, away from the real data and reports folders."""
+"""make in a copy of the whole project: run to its end, or kept running."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import ROOT
+from project_copy import MAKE, copy_project, environment
+
+__all__ = ["SMALL", "copy_project", "make", "rebuilt", "running"]
 
 # Sizes at which the eight notebooks take seconds, and still find what the retailer hides.
 SMALL = (
@@ -19,29 +20,10 @@ SMALL = (
 )
 
 
-def copy_project(folder: Path) -> Path:
-    """Copy what git tracks, or would, and share the environment."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in filter(None, listed.stdout.splitlines()):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
-    return folder
-
-
-def environment(folder: Path) -> dict[str, str]:
-    left_out = ("MAKE", "MFLAGS", "MLFLOW_", "OCTAVO_HOME")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
-    return {**kept, "OCTAVO_HOME": str(folder), "PYTHONPATH": str(folder)}
-
-
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run make; the environment is there, a test never sets one up."""
     return subprocess.run(
-        ["make", *words, "-o", ".venv/.ready"],
+        [*MAKE, *words],
         cwd=folder,
         env=environment(folder),
         capture_output=True,
@@ -62,7 +44,7 @@ def rebuilt(done: subprocess.CompletedProcess[str]) -> list[str]:
 def running(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """Keep a make target running, and stop it with all that it started."""
     process = subprocess.Popen(
-        ["make", *words, "-o", ".venv/.ready"],
+        [*MAKE, *words],
         cwd=folder,
         env=environment(folder),
         stdout=subprocess.DEVNULL,

@@ -8,28 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ml_utils.data.schema import check_table, features_and_target, groups, is_positive
+from ml_utils.data.schema import groups, is_positive
 from ml_utils.errors import DataError, MissingInputError, list_known
 from ml_utils.files import sha256_file, write_parquet
 from ml_utils.paths import Workspace
 from ml_utils.problem import Problem
-
-__all__ = [
-    "SPLITS",
-    "Snapshot",
-    "check_table",
-    "features_and_target",
-    "groups",
-    "is_positive",
-    "periods",
-    "read_split",
-    "read_truth",
-    "split_frame",
-    "take_snapshot",
-    "truth_for",
-    "truth_rows",
-    "write_splits",
-]
 
 SPLITS = ("train", "valid", "test", "production", "next")
 NEXT_SHARE = 1 / 6  # of the production period: what arrives last, kept for notebook 08

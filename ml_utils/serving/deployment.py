@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ml_utils.data.splits import features_and_target, read_split
+from ml_utils.data.schema import features_and_target
+from ml_utils.data.splits import read_split
 from ml_utils.errors import DataError, MissingInputError, ServiceError
 from ml_utils.files import write_text
 from ml_utils.model import Model
