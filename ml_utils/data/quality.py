@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ml_utils.data.schema import as_text
-from ml_utils.features.cleaning import NumericCleaner, normal_form
+from ml_utils.data.schema import word
+from ml_utils.features.cleaning import NumericCleaner, normal_form, usual_spelling
 from ml_utils.problem import Problem
 from ml_utils.wording import count, listing, percent, times
 
@@ -178,18 +178,15 @@ def _misspelt(column: pd.Series, n_rows: int) -> np.ndarray:
     """Mark rows whose category is a rarer spelling of another one."""
     if pd.api.types.is_datetime64_any_dtype(column) or column.nunique() > MAX_CATEGORIES:
         return np.zeros(n_rows, bool)
-    codes, values = pd.factorize(column)
-    words = pd.Series(values)
-    if words.empty:
-        return np.zeros(n_rows, bool)
-    sizes = np.bincount(codes[codes >= 0], minlength=len(words))
-    form = normal_form(words).to_numpy(object)
-    order = np.lexsort((as_text(words).to_numpy(object), -sizes))
-    usual: dict[str, int] = {}
-    for i in order:
-        usual.setdefault(form[i], i)
-    rare = np.array([usual[form[i]] != i for i in range(len(words))] + [False])
-    return rare[codes]
+    codes, distinct = pd.factorize(column)
+    spelling = usual_spelling(column)
+    rare = [spelling[normal_form(value)] != _written(value) for value in distinct]
+    return np.array([*rare, False])[codes]
+
+
+def _written(value: object) -> str:
+    """Return a value as it stands in the table, outer blanks and all."""
+    return value if isinstance(value, str) and word(value) not in ("true", "false") else word(value)
 
 
 def _duplicates(n: int, frame: pd.DataFrame, problem: Problem) -> Finding:

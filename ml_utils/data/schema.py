@@ -73,13 +73,13 @@ def features_and_target(frame: pd.DataFrame, problem: Problem) -> tuple[pd.DataF
 
 def is_positive(target: pd.Series, problem: Problem) -> pd.Series:
     """Tell which values of the target are the positive one ('1', 1 and 1.0 are the same)."""
-    return as_text(target) == _text(problem.positive)
+    return as_text(target) == word(problem.positive)
 
 
 def as_text(values: pd.Series) -> pd.Series:
     """Turn values into text, a whole number without its point; missing stays missing."""
     codes, distinct = pd.factorize(values)
-    words = pd.array([_text(value) for value in distinct] + [None], dtype="str")
+    words = pd.array([word(value) for value in distinct] + [None], dtype="str")
     return pd.Series(words[codes], index=values.index, name=values.name)  # code -1, missing, is the last
 
 
@@ -91,7 +91,12 @@ def groups(frame: pd.DataFrame, problem: Problem) -> pd.Series | None:
     return frame[column]
 
 
-def _text(value: object) -> str:
+def word(value: object) -> str:
+    """Write one value as text, a whole number without its point, a truth value in small letters.
+
+    >>> word(1.0), word(" a "), word("TRUE"), word(False)
+    ('1', 'a', 'true', 'false')
+    """
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     if isinstance(value, int | float | np.integer | np.floating):

@@ -5,6 +5,7 @@ Each works on a DataFrame of its columns and gives one back, so that training an
 
 from __future__ import annotations
 
+import re
 from typing import Any, Self
 
 import numpy as np
@@ -12,21 +13,21 @@ import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ml_utils.data.schema import as_text
+from ml_utils.data.schema import word
 
 MISSING = "(missing)"
+_BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 
 
-def normal_form(values: pd.Series) -> pd.Series:
+def normal_form(value: object) -> str:
     """Bring spellings of one category together: case, outer blanks, blanks and hyphens between words.
 
     Examples
     --------
-    >>> normal_form(pd.Series(["Month-to-month ", "month to month", "A+", "A-"])).tolist()
+    >>> [normal_form(text) for text in ("Month-to-month ", "month to month", "A+", "A-")]
     ['month to month', 'month to month', 'a+', 'a-']
     """
-    text = as_text(values).str.strip().str.casefold()
-    return text.str.replace(r"(?<=\w)[\s_-]+(?=\w)", " ", regex=True)
+    return _BETWEEN_WORDS.sub(" ", word(value).casefold())
 
 
 class NumericCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -96,12 +97,7 @@ class CategoryCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Learn the usual spelling of each category."""
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
-        self.spelling_ = {}
-        for i, name in enumerate(X.columns):
-            text = as_text(X.iloc[:, i]).str.strip().dropna()
-            counts = text.value_counts()
-            usual = pd.Series(counts.index, index=normal_form(pd.Series(counts.index)), dtype="str")
-            self.spelling_[name] = usual[~usual.index.duplicated()].to_dict()
+        self.spelling_ = {name: usual_spelling(X.iloc[:, i]) for i, name in enumerate(X.columns)}
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -109,12 +105,24 @@ class CategoryCleaner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "spelling_")
         clean = {}
         for i, name in enumerate(self.feature_names_in_):
-            codes, values = pd.factorize(X.iloc[:, i])
-            known = normal_form(pd.Series(values)).map(self.spelling_[name])
-            known = known.where(known.notna(), as_text(pd.Series(values)).str.strip())
-            words = np.append(known.astype(object).to_numpy(), MISSING)
-            clean[name] = words[codes]  # code -1, missing, is the last word
+            # Distinct values only, in plain Python: one row is cleaned in microseconds, a million as quickly
+            # as they are told apart.
+            codes, distinct = pd.factorize(X.iloc[:, i])
+            spelling = self.spelling_[name]
+            words = [spelling.get(normal_form(value), word(value)) for value in distinct]
+            clean[name] = np.array([*words, MISSING], dtype=object)[codes]  # code -1, missing, is the last
         return pd.DataFrame(clean, index=X.index, columns=list(self.feature_names_in_))
+
+
+def usual_spelling(column: pd.Series) -> dict[str, str]:
+    """Map the normal form of each category to its most frequent spelling, ties to the first by alphabet."""
+    codes, distinct = pd.factorize(column)
+    words = [word(value) for value in distinct]
+    sizes = np.bincount(codes[codes >= 0], minlength=len(words))
+    usual: dict[str, str] = {}
+    for i in sorted(range(len(words)), key=lambda i: (-sizes[i], words[i])):
+        usual.setdefault(normal_form(words[i]), words[i])
+    return usual
 
 
 class DateParts(TransformerMixin, BaseEstimator):

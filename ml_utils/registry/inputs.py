@@ -164,8 +164,8 @@ def _unknown(values: np.ndarray, categories: tuple[str, ...]) -> list[str]:
         normal_form,  # another spelling of a known category is no news to the model
     )
 
-    forms = normal_form(pd.Series(unknown, dtype="str"))
-    same = forms.isin(normal_form(pd.Series(categories, dtype="str"))).tolist()
+    known = {normal_form(value) for value in categories}
+    same = [normal_form(value) in known for value in unknown]
     return [value for value, is_known in zip(unknown, same, strict=True) if not is_known]
 
 

@@ -15,6 +15,7 @@ from ml_utils.synthetic.truth import TRUTH
 
 WINDOW: Final = 3  # months in "90 days"
 REASONS: Final = ("complaint", "billing", "technical", "question")
+BLOCK: Final = 1 << 17  # rows that Arrow works on at a time
 KEYS: Final = ["customer_id", "snapshot_date"]
 
 
@@ -69,13 +70,19 @@ def make_ids(letter: str, numbers: np.ndarray, width: int) -> pd.Series:
         text[:, place] += digit.astype(np.uint8)
     offsets = np.arange(n + 1, dtype=np.int64) * length
     buffers = pa.py_buffer(offsets), pa.py_buffer(text)
-    array = pa.LargeStringArray.from_buffers(n, *buffers)
-    return pd.Series(pd.StringDtype("pyarrow", na_value=np.nan).__from_arrow__(array))
+    return _strings(pa.LargeStringArray.from_buffers(n, *buffers))
 
 
 def decode(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
     """Turn codes into the strings of their levels."""
-    return pd.Series(pd.array(list(levels), dtype="str").take(codes))
+    # Block by block: in one go Arrow grows its buffer by doubling, the longer the more rows there are.
+    words = pa.array(levels, pa.large_string())
+    blocks = [words.take(pa.array(codes[start : start + BLOCK])) for start in range(0, len(codes), BLOCK)]
+    return _strings(pa.chunked_array(blocks, pa.large_string()).combine_chunks())
+
+
+def _strings(array: pa.LargeStringArray) -> pd.Series:
+    return pd.Series(pd.StringDtype("pyarrow", na_value=np.nan).__from_arrow__(array))
 
 
 def month_end(months: np.ndarray) -> np.ndarray:
