@@ -180,11 +180,13 @@ def make_sessions(n_customers: int, stream: np.random.SeedSequence) -> tuple[pd.
     for first in range(0, n, _BLOCK):
         rows = slice(first, first + _BLOCK)
         for name, values in _block(rng, started[rows], repeat[rows]).items():
-            session.setdefault(name, np.empty(n, dtype=values.dtype))[rows] = values
+            if name not in session:
+                session[name] = np.empty(n, dtype=values.dtype)
+            session[name][rows] = values
     probability = session.pop("probability")
     sessions = pd.DataFrame(
         {
-            "session_id": make_ids("S", np.arange(1, n + 1), 7),
+            "session_id": make_ids("S", np.arange(1, n + 1, dtype=np.uint32), 7),
             "started_at": started,
             "visitor_id": make_ids("V", visitor, 7),
         }

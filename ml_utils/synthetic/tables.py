@@ -15,7 +15,9 @@ from ml_utils.synthetic.truth import TRUTH
 
 WINDOW: Final = 3  # months in "90 days"
 REASONS: Final = ("complaint", "billing", "technical", "question")
-BLOCK: Final = 1 << 17  # rows that Arrow works on at a time
+# Rows worked on at a time: beyond 32 MB an array is given back to the system whenever it is freed, and a row
+# then takes longer the more rows there are.
+BLOCK: Final = 1 << 17
 KEYS: Final = ["customer_id", "snapshot_date"]
 
 
@@ -59,6 +61,11 @@ def make_ids(letter: str, numbers: np.ndarray, width: int) -> pd.Series:
     >>> make_ids("C", np.array([7, 123]), 6).tolist()
     ['C000007', 'C000123']
     """
+    blocks = [_ids(letter, numbers[start : start + BLOCK], width) for start in range(0, len(numbers), BLOCK)]
+    return _strings(pa.concat_arrays(blocks) if blocks else pa.array([], pa.large_string()))
+
+
+def _ids(letter: str, numbers: np.ndarray, width: int) -> pa.LargeStringArray:
     # Digits are laid out as bytes in Arrow's own form: far quicker than formatting number after number.
     n, length = len(numbers), width + 1
     text = np.full((n, length), ord("0"), dtype=np.uint8)
@@ -69,16 +76,14 @@ def make_ids(letter: str, numbers: np.ndarray, width: int) -> pd.Series:
         np.divmod(rest, 10, out=(rest, digit))
         text[:, place] += digit.astype(np.uint8)
     offsets = np.arange(n + 1, dtype=np.int64) * length
-    buffers = pa.py_buffer(offsets), pa.py_buffer(text)
-    return _strings(pa.LargeStringArray.from_buffers(n, *buffers))
+    return pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def decode(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
     """Turn codes into the strings of their levels."""
-    # Block by block: in one go Arrow grows its buffer by doubling, the longer the more rows there are.
     words = pa.array(levels, pa.large_string())
     blocks = [words.take(pa.array(codes[start : start + BLOCK])) for start in range(0, len(codes), BLOCK)]
-    return _strings(pa.chunked_array(blocks, pa.large_string()).combine_chunks())
+    return _strings(pa.concat_arrays(blocks) if blocks else words[:0])
 
 
 def _strings(array: pa.LargeStringArray) -> pd.Series:
