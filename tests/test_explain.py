@@ -175,8 +175,8 @@ def test_one_seed_gives_one_explanation_and_no_rows_an_error(table):
 
 
 def test_spellings_of_a_category_are_one():
-    column = pd.Series(["yes", "Yes ", "no"] * 10)
-    effects = category_effects(column, np.tile([1.0, 1.0, -1.0], 10))
+    column = pd.Series(["yes", "Yes ", "yes", "no"] * 10)
+    effects = category_effects(column, np.tile([1.0, 1.0, 1.0, -1.0], 10))
     assert effects.to_dict() == {"yes": 1.0, "no": -1.0}
 
 

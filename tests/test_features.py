@@ -65,6 +65,14 @@ def test_what_was_never_seen_is_taken(table: tuple[pd.DataFrame, np.ndarray]) ->
     assert list(Z.columns) == list(engineer.get_feature_names_out())
 
 
+def test_the_usual_spelling_is_the_frequent_one_and_ties_do_not_depend_on_the_order() -> None:
+    from ml_utils.features.cleaning import usual_spelling
+
+    assert usual_spelling(pd.Series(["yes", "Yes ", "yes"])) == {"yes": "yes"}
+    for order in (["no", "NO"], ["NO", "no"]):
+        assert usual_spelling(pd.Series(order)) == {"no": "NO"}
+
+
 def test_a_missing_column_is_named(table: tuple[pd.DataFrame, np.ndarray]) -> None:
     X, y = table
     engineer = FeatureEngineer().fit(X, y)
