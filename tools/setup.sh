@@ -24,5 +24,10 @@ fi
 .venv/bin/python -c 'import pathlib, sysconfig
 site = pathlib.Path(sysconfig.get_paths()["purelib"])
 (site / "octavo.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+.venv/bin/python -c 'import lightgbm' 2>/dev/null || {
+  echo "error: LightGBM cannot be imported; it needs the system's OpenMP library." >&2
+  echo "       Debian, Ubuntu: apt-get install libgomp1    macOS: brew install libomp    then: make setup" >&2
+  exit 2
+}
 touch .venv/.ready
 echo "==> .venv is ready"

@@ -59,7 +59,11 @@ def arrival(arrived: pd.DataFrame, quality: QualityReport, batch: BatchScore) ->
     unseen = listing(list(batch.unusual)) if batch.unusual else "none"
     acted = "" if batch.acted is None else f", {count(batch.acted)} of them to act on"
     return [
-        Step("rows arrived", f"{count(len(arrived))} rows, {arrived.shape[1]} columns as in training", True),
+        Step(
+            "rows arrived",
+            f"{count(len(arrived))} rows, {arrived.shape[1]} columns; none is missing that the model needs",
+            True,
+        ),
         Step("checked", f"soundness {percent(quality.score)}; {quality.sentence()}", quality.score > 0.9),
         Step(
             "scored",
