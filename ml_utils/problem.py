@@ -26,9 +26,11 @@ class RetailerSource(_Strict):
 
 
 class FileSource(_Strict):
-    """A CSV or Parquet file. Relative paths start beside the problem file, then at the project's root.
+    """A CSV or Parquet file, or a folder of Parquet files: here, on S3 or on the web.
 
-    `${NAME}` and `${NAME:-default}` in the path are taken from the environment.
+    Relative paths start beside the problem file, then at the project's root; `s3://bucket/key`, `http://…`
+    and `https://…` are read through fsspec. `${NAME}` and `${NAME:-default}` in the path are taken from the
+    environment, and so are the credentials and the endpoint of S3 (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
     """
 
     kind: Literal["csv", "parquet"]
@@ -37,7 +39,57 @@ class FileSource(_Strict):
     missing_values: list[str] = []  # extra marks of a missing value, besides empty, NA, NaN, null and blanks
 
 
-Source = Annotated[RetailerSource | FileSource, Field(discriminator="kind")]
+class SqlSource(_Strict):
+    """What a query returns from any database that SQLAlchemy speaks to.
+
+    `${NAME}` in the URL is taken from the environment; a password that stands in the file is refused.
+    """
+
+    kind: Literal["sql"]
+    url: str
+    query: str
+
+
+class RetailerTable(_Strict):
+    """One of the built-in retailer's tables, for events."""
+
+    kind: Literal["retailer_table"]
+    table: Literal["customers", "transactions", "usage", "support_contacts", "sessions"]
+
+
+Source = Annotated[RetailerSource | FileSource | SqlSource, Field(discriminator="kind")]
+OtherSource = Annotated[RetailerTable | FileSource | SqlSource, Field(discriminator="kind")]
+
+
+class Events(_Strict):
+    """A table of events that become features of a row, as they were known at the row's time.
+
+    For each row the events with its `key` that happened in the `windows` (days) before the row's time are
+    counted, and their values summed up. An event counts from `known_after_days` days after its time on.
+    """
+
+    source: OtherSource
+    time: str
+    key: str | None = None  # column that says whose event it is; the problem's id unless given
+    numeric: list[str] = []  # columns to sum, average, ...
+    categorical: list[str] = []  # columns to count distinct values of
+    windows: list[int] = Field([7, 30, 90], min_length=1)
+    known_after_days: float = Field(0.0, ge=0)
+
+
+class Reference(_Strict):
+    """A table in which every value of a column must be found."""
+
+    source: OtherSource
+    column: str
+
+
+class Place(_Strict):
+    """Two columns that are a place on earth, in degrees; distances are taken to each of `points`."""
+
+    latitude: str
+    longitude: str
+    points: dict[str, tuple[float, float]] = {}  # name: [latitude, longitude]
 
 
 class Columns(_Strict):
@@ -45,6 +97,7 @@ class Columns(_Strict):
 
     numeric: list[str] = []
     categorical: list[str] = []
+    text: list[str] = []  # sentences, to be read word by word
     ignore: list[str] = []  # never a feature: identifiers, known leaks, free text
 
 
@@ -115,6 +168,10 @@ class Problem(_Strict):
     outcome: str = ""  # what the target says, for sentences: "leave within the next month"
     goal: Literal["lower", "higher"] | None = None  # what acting should make of the outcome
     columns: Columns = Columns()
+    events: dict[str, Events] = {}
+    references: dict[str, Reference] = {}  # column: where its values must be found
+    places: dict[str, Place] = {}
+    features: dict[str, str] = {}  # new column: formula over columns, as `balance / products`
     sensitive: list[str] = []
     splits: Splits = Splits(train=0.5, valid=0.1, test=0.15, production=0.25)
     decision: Decision | None = None
@@ -130,13 +187,16 @@ class Problem(_Strict):
         if self.task == "regression" and self.decision is not None:
             raise ValueError("`decision` belongs to a binary problem; take it out or set task: binary")
         roles = {"target": self.target, "id": self.id, "time": self.time}
-        features = {*self.columns.numeric, *self.columns.categorical}
+        features = {*self.columns.numeric, *self.columns.categorical, *self.columns.text}
         for role, column in roles.items():
             if column is not None and column in features:
                 raise ValueError(f"column {column!r} is the {role} and is also listed as a feature")
-        both = set(self.columns.numeric) & set(self.columns.categorical)
-        if both:
-            raise ValueError(f"listed both as numeric and as categorical: {', '.join(sorted(both))}")
+        listed = [*self.columns.numeric, *self.columns.categorical, *self.columns.text]
+        twice = sorted({column for column in listed if listed.count(column) > 1})
+        if twice:
+            raise ValueError(f"listed in two roles of numeric, categorical and text: {', '.join(twice)}")
+        if self.events and not (self.time and (self.id or all(e.key for e in self.events.values()))):
+            raise ValueError("`events` are joined as of a row's time: the problem needs `time`, and `id` or keys")
         return self
 
     @property
