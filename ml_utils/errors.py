@@ -25,6 +25,14 @@ class DataError(OctavoError, ValueError):
     """A table is missing, unreadable, or not what its problem file says."""
 
 
+class LeakError(DataError):
+    """A table holds columns or rows that know the answer."""
+
+
+class RuleError(OctavoError, ValueError):
+    """A file of quality rules is missing, malformed or contradicts itself."""
+
+
 class MissingInputError(OctavoError, FileNotFoundError):
     """Something that an earlier notebook writes is not there."""
 
@@ -35,6 +43,10 @@ class IntegrityError(OctavoError):
 
 class RegistryError(OctavoError):
     """The model registry cannot be reached, or has no such model or version."""
+
+
+class FeatureStoreError(OctavoError):
+    """The feature store cannot be written, or Feast is not installed."""
 
 
 class ServiceError(OctavoError):

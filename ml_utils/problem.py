@@ -2,86 +2,66 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from ml_utils.credentials import expand, mask
 from ml_utils.errors import ProblemError, list_known
 from ml_utils.paths import project_root
+from ml_utils.problem_messages import explain
+from ml_utils.problem_sources import (
+    STRICT,
+    Events,
+    FileSource,
+    OtherSource,
+    Reference,
+    RetailerSource,
+    RetailerTable,
+    Source,
+    SqlSource,
+    check_event_names,
+)
+
+__all__ = [
+    "Columns",
+    "Decision",
+    "Events",
+    "FileSource",
+    "LabelHorizon",
+    "OtherSource",
+    "Place",
+    "Problem",
+    "Reference",
+    "RetailerSource",
+    "RetailerTable",
+    "Source",
+    "Splits",
+    "SqlSource",
+    "load_problem",
+    "locate",
+]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = STRICT
 
 
-class RetailerSource(_Strict):
-    """The built-in synthetic retailer; `view` is churn, conversion or spend."""
-
-    kind: Literal["retailer"]
-    view: Literal["churn", "conversion", "spend"]
-
-
-class FileSource(_Strict):
-    """A CSV or Parquet file, or a folder of Parquet files: here, on S3 or on the web.
-
-    Relative paths start beside the problem file, then at the project's root; `s3://bucket/key`, `http://…`
-    and `https://…` are read through fsspec. `${NAME}` and `${NAME:-default}` in the path are taken from the
-    environment, and so are the credentials and the endpoint of S3 (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
-    """
-
-    kind: Literal["csv", "parquet"]
-    path: str
-    separator: str = ","  # CSV only
-    missing_values: list[str] = []  # extra marks of a missing value, besides empty, NA, NaN, null and blanks
+def _on_earth(point: tuple[float, float]) -> tuple[float, float]:
+    if not (abs(point[0]) <= 90 and abs(point[1]) <= 180):
+        raise ValueError("a point is [latitude, longitude] in degrees, within -90 … 90 and -180 … 180")
+    return point
 
 
-class SqlSource(_Strict):
-    """What a query returns from any database that SQLAlchemy speaks to.
-
-    `${NAME}` in the URL is taken from the environment; a password that stands in the file is refused.
-    """
-
-    kind: Literal["sql"]
-    url: str
-    query: str
-
-
-class RetailerTable(_Strict):
-    """One of the built-in retailer's tables, for events."""
-
-    kind: Literal["retailer_table"]
-    table: Literal["customers", "transactions", "usage", "support_contacts", "sessions"]
-
-
-Source = Annotated[RetailerSource | FileSource | SqlSource, Field(discriminator="kind")]
-OtherSource = Annotated[RetailerTable | FileSource | SqlSource, Field(discriminator="kind")]
-
-
-class Events(_Strict):
-    """A table of events that become features of a row, as they were known at the row's time.
-
-    For each row the events with its `key` that happened in the `windows` (days) before the row's time are
-    counted, and their values summed up. An event counts from `known_after_days` days after its time on.
-    """
-
-    source: OtherSource
-    time: str
-    key: str | None = None  # column that says whose event it is; the problem's id unless given
-    numeric: list[str] = []  # columns to sum, average, ...
-    categorical: list[str] = []  # columns to count distinct values of
-    windows: list[int] = Field([7, 30, 90], min_length=1)
-    known_after_days: float = Field(0.0, ge=0)
-
-
-class Reference(_Strict):
-    """A table in which every value of a column must be found."""
-
-    source: OtherSource
-    column: str
+# YAML has lists, not tuples.
+Point = Annotated[
+    tuple[float, float],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    AfterValidator(_on_earth),
+]
 
 
 class Place(_Strict):
@@ -89,7 +69,7 @@ class Place(_Strict):
 
     latitude: str
     longitude: str
-    points: dict[str, tuple[float, float]] = {}  # name: [latitude, longitude]
+    points: dict[str, Point] = {}  # name: [latitude, longitude]
 
 
 class Columns(_Strict):
@@ -168,7 +148,7 @@ class Problem(_Strict):
     outcome: str = ""  # what the target says, for sentences: "leave within the next month"
     goal: Literal["lower", "higher"] | None = None  # what acting should make of the outcome
     columns: Columns = Columns()
-    events: dict[str, Events] = {}
+    events: Annotated[dict[str, Events], AfterValidator(check_event_names)] = {}
     references: dict[str, Reference] = {}  # column: where its values must be found
     places: dict[str, Place] = {}
     features: dict[str, str] = {}  # new column: formula over columns, as `balance / products`
@@ -196,7 +176,9 @@ class Problem(_Strict):
         if twice:
             raise ValueError(f"listed in two roles of numeric, categorical and text: {', '.join(twice)}")
         if self.events and not (self.time and (self.id or all(e.key for e in self.events.values()))):
-            raise ValueError("`events` are joined as of a row's time: the problem needs `time`, and `id` or keys")
+            raise ValueError(
+                "`events` are joined as of a row's time: the problem needs `time`, and `id` or keys"
+            )
         return self
 
     @property
@@ -255,7 +237,7 @@ def load_problem(problem: str | Path) -> Problem:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ProblemError(f"{path} is not valid YAML: {error}") from error
+        raise ProblemError(f"{path} is not valid YAML: {mask(str(error))}") from None
     if not isinstance(content, dict):
         raise ProblemError(f"{path} must be a mapping of keys to values; got {type(content).__name__}.")
     reserved = {"name", "folder"} & set(content)
@@ -266,7 +248,8 @@ def load_problem(problem: str | Path) -> Problem:
     try:
         return Problem(**content, name=path.stem, folder=path.parent)
     except ValidationError as error:
-        raise ProblemError(f"{path} is not a valid problem file.\n{_explain(error)}") from error
+        # What pydantic says repeats the values, among them a password that should not have been there.
+        raise ProblemError(f"{path} is not a valid problem file.\n{explain(error, Problem)}") from None
 
 
 def locate(path: str, problem: Problem) -> Path:
@@ -277,7 +260,10 @@ def locate(path: str, problem: Problem) -> Path:
     ProblemError
         If the path uses an environment variable that is not set.
     """
-    expanded = Path(_expand(path, problem)).expanduser()
+    try:
+        expanded = Path(expand(path)).expanduser()
+    except ProblemError as error:
+        raise ProblemError(f"{problem.name}.yaml: {error}") from error
     beside, rooted = problem.folder / expanded, project_root() / expanded
     return beside if beside.exists() or expanded.is_absolute() else rooted
 
@@ -299,44 +285,3 @@ def _find(problem: str) -> Path:
             f"Write data/problems/{problem}.yaml, or give the path of a .yaml file."
         )
     return path
-
-
-def _expand(path: str, problem: Problem) -> str:
-    def value(match: re.Match[str]) -> str:
-        name, default = match.group(1), match.group(2)
-        found = os.environ.get(name) or default
-        if found is None:
-            raise ProblemError(
-                f"{problem.name}.yaml: path {path!r} needs the environment variable {name}, which is not set."
-            )
-        return found
-
-    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", value, path)
-
-
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        place = ".".join(str(part) for part in item["loc"]) or "file"
-        if item["type"] == "extra_forbidden":
-            parent: type[BaseModel] = Problem
-            for part in item["loc"][:-1]:
-                parent = _SECTIONS.get(str(part), parent)
-            known = [name for name in parent.model_fields if name not in ("name", "folder")]
-            lines.append(f"  {place}: unknown key. {list_known(str(item['loc'][-1]), known)}")
-        elif item["type"] == "missing":
-            lines.append(f"  {place}: required, but not there.")
-        else:
-            lines.append(f"  {place}: {item['msg']}; got {item['input']!r:.80}.")
-    return "\n".join(lines)
-
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "columns": Columns,
-    "splits": Splits,
-    "decision": Decision,
-    "label_horizon": LabelHorizon,
-    "retailer": RetailerSource,
-    "csv": FileSource,
-    "parquet": FileSource,
-}

@@ -23,6 +23,7 @@ from ml_utils.errors import MissingInputError, NotebookError, OctavoError, Param
 from ml_utils.files import read_json, sha256_bytes, sha256_file, to_json, write_if_changed, write_text
 from ml_utils.paths import NOTEBOOKS, Workspace, project_root
 from ml_utils.problem import Problem, load_problem
+from ml_utils.quality.rules import rules_fingerprint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +80,7 @@ def write_inputs(problem: Problem, workspace: Workspace, overrides: dict[str, An
             "package": package,
             "problem": described,
             "problem_file": str(problem.folder / f"{problem.name}.yaml"),
-            **({"source": fingerprint(problem)} if i == 0 else {}),
+            **({"source": fingerprint(problem), "rules": rules_fingerprint(workspace)} if i == 0 else {}),
             "parameters": resolved[notebook.stem],
         }
         write_if_changed(_inputs_path(workspace, notebook.stem), to_json(inputs))

@@ -1,4 +1,4 @@
-"""Sources, checks and splits."""
+"""Checks and splits."""
 
 from __future__ import annotations
 
@@ -13,56 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_utils import data
-from ml_utils.data.sources import read_source
 from ml_utils.errors import DataError, MissingInputError
 from ml_utils.paths import Workspace
 from ml_utils.problem import Problem, load_problem
-
-
-def test_a_csv_is_read_with_blanks_as_missing(
-    problem: Problem, project: Path, customers: pd.DataFrame
-) -> None:
-    text = customers.to_csv(index=False).replace(
-        customers["customer"][0] + ",", customers["customer"][0] + ", "
-    )
-    (project / "table.csv").write_text(text)
-    frame = read_source(problem).frame
-    assert frame.shape == customers.shape
-    assert frame["charge"].isna().sum() == customers["charge"].isna().sum()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "there is no .*table.csv. Put the file there"),
-        (b"", r"is empty \(0 bytes\)"),
-        (b"\n\n", "has no columns"),
-        (b"customer,left\n", "but no rows"),
-        (b"PAR1\x00\x00", "is not a CSV file but a Parquet file. Set source.kind: parquet"),
-        (b"PK\x03\x04....", "a zip archive or an Excel workbook"),
-        (b"a,b\n\xff\xfe\n", "cannot be read as CSV"),
-        (b"a,b\n1,2\n1,2,3\n", "cannot be read as CSV separated by ','"),
-    ],
-)
-def test_a_file_that_is_not_what_it_should_be(
-    problem: Problem, project: Path, content: bytes | None, message: str
-) -> None:
-    path = project / "table.csv"
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        read_source(problem)
-
-
-def test_csv_named_parquet(problem_file: Callable[..., Path], project: Path) -> None:
-    (project / "table.parquet").write_text("a,b\n1,2\n")
-    problem = load_problem(problem_file(source={"kind": "parquet", "path": "table.parquet"}))
-    with pytest.raises(DataError, match="is not a Parquet file"):
-        read_source(problem)
-    (project / "table.parquet").write_bytes(b"PAR1 and then nonsense PAR1")
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
-        read_source(problem)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ml_utils.data.quality import QualityReport
 from ml_utils.data.schema import features_and_target
 from ml_utils.data.splits import periods
+from ml_utils.leakage.report import LeakReport
 from ml_utils.problem import Problem
+from ml_utils.quality.report import QualityReport
 from ml_utils.wording import count, figure, listing, percent
 
 
@@ -24,6 +25,7 @@ class FirstLook:
     screened: pd.DataFrame
     quality: QualityReport
     n_features: int
+    leaks: LeakReport
 
     def to_frame(self) -> pd.DataFrame:
         """Return the splits: rows, from and to where there is a time, mean of the target."""
@@ -47,13 +49,19 @@ class FirstLook:
         )
 
     def _sound(self) -> str:
-        suspects = self.screened.loc[self.screened["suspicious"] & self.screened["used"], "column"].tolist()
-        known = self.screened.loc[self.screened["suspicious"] & ~self.screened["used"], "column"].tolist()
-        leak = "no column alone knows the answer"
-        if suspects:
-            leak = f"{listing(suspects)} ranks the answer almost perfectly and must be checked for a leak"
-        elif known:
-            leak = f"{listing(known)} knows the answer and is kept from the model"
+        kept = {finding.column for finding in self.leaks.of("leak") if not finding.used}
+        used = [finding.column for finding in self.leaks.of("leak") if finding.used]
+        asked = [finding.column for finding in self.leaks.of("suspect")]
+        if self.leaks.dropped:
+            leak = f"{listing(list(self.leaks.dropped))} knew the answer and was dropped"
+        elif used:
+            leak = f"{listing(used)} knows the answer and must not go on to the model"
+        elif asked:
+            leak = f"{listing(asked)} may know the answer and must be asked about"
+        elif kept:
+            leak = f"{listing(sorted(kept))} knows the answer and is kept from the model"
+        else:
+            leak = "no column knows the answer"
         return f"{self.quality.sentence().rstrip('.')}; {leak}."
 
     def _says(self) -> str:
@@ -72,6 +80,7 @@ def describe(
     screened: pd.DataFrame,
     quality: QualityReport,
     n_features: int,
+    leaks: LeakReport,
 ) -> FirstLook:
     """Describe the splits of a table.
 
@@ -85,19 +94,21 @@ def describe(
     quality : QualityReport
     n_features : int
         Number of features that were made.
+    leaks : LeakReport
 
     Returns
     -------
     FirstLook
     """
     rows, rates = [], []
+    months = problem.time is not None and len(_months(splits, problem.time)) > 1
     for name, split in splits.items():
         y = features_and_target(split, problem)[1]
         span = ["", ""]
         if problem.time:
             span = [str(split[problem.time].min().date()), str(split[problem.time].max().date())]
         rows.append((name, len(split), *span, float(y.mean())))
-        label = periods(split, problem, 1) if problem.time else pd.Series(name, index=split.index)
+        label = _label(split, name, problem, months)
         rate = y.groupby(label, sort=False).agg(["size", "mean"])
         rates += [(period, name, int(n), float(mean)) for period, n, mean in rate.itertuples()]
     return FirstLook(
@@ -107,4 +118,16 @@ def describe(
         screened,
         quality,
         n_features,
+        leaks,
     )
+
+
+def _months(splits: Mapping[str, pd.DataFrame], time: str) -> set[str]:
+    return {month for split in splits.values() for month in split[time].dt.strftime("%Y-%m").unique()}
+
+
+def _label(split: pd.DataFrame, name: str, problem: Problem, months: bool) -> pd.Series:
+    """Name each row's period: its month where the table has several, else what `periods` calls it."""
+    if problem.time is None:
+        return pd.Series(name, index=split.index)
+    return split[problem.time].dt.strftime("%Y-%m") if months else periods(split, problem, 1)

@@ -1,151 +1,84 @@
-"""The feature dictionary: for every feature what it is and which column it comes from."""
+"""The feature dictionary: for every feature what it is and which columns it comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from ml_utils.features.cleaning import DateParts
+from ml_utils.features.options import Options
+from ml_utils.features.origins import Origin
 
-if TYPE_CHECKING:
-    from sklearn.compose import ColumnTransformer
-
-    from ml_utils.features.engineer import FeatureEngineer
-
-_BETWEEN = "\x1f"  # stands between a column and its category until the feature gets its name
-_RARE = "infrequent_sklearn"
-# LightGBM and XGBoost refuse these in a feature's name.
-_REFUSED = str.maketrans(
-    {"[": "(", "]": ")", "{": "(", "}": ")", "<": "‹", ">": "›", '"': "'", ":": ";", ",": ";"}
-)
+COLUMNS = ("feature", "source", "kind", "meaning", "formula", "type", "missing_rate", "importance")
+_TYPES = {"category": "0 or 1", "missing": "0 or 1", "order": "whole number"}
 
 
-@dataclass(frozen=True)
-class Origin:
-    """A feature's name, the column that it comes from, and what was made of it.
-
-    `kind` is number, missing, category, target mean or date; `detail` the category or the date's part.
-    """
-
-    feature: str
-    source: str
-    kind: str
-    detail: str = ""
-
-
-def category_name(column: str, category: object) -> str:
-    """Join a column and one of its categories so that they can be told apart again."""
-    return f"{column}{_BETWEEN}{category}"
-
-
-def trace_features(columns: ColumnTransformer, roles: Mapping[str, list[str]]) -> list[Origin]:
-    """Tell for each output of a fitted ColumnTransformer which column it comes from.
+def describe_features(
+    origins: Sequence[Origin], engineer: Options, created: Collection[str], missing: Mapping[str, float]
+) -> pd.DataFrame:
+    """Describe each feature that an engineer gives.
 
     Parameters
     ----------
-    columns : ColumnTransformer
-        With transformers named after the roles.
-    roles : mapping of str to list of str
-
-    Returns
-    -------
-    list of Origin
-        In the order of the outputs, names unique.
-    """
-    names = columns.get_feature_names_out()
-    found: list[Origin] = []
-    for role, _, members in columns.transformers_:
-        if role not in roles:
-            continue
-        raw = [str(name).removeprefix(f"{role}__") for name in names[columns.output_indices_[role]]]
-        found += (
-            _numbers(columns, members, raw) if role == "numeric" else [_one(role, n, members) for n in raw]
-        )
-    return _unique(found)
-
-
-def _numbers(columns: ColumnTransformer, members: list[str], raw: list[str]) -> list[Origin]:
-    marks = columns.named_transformers_["numeric"]["impute"].indicator_.features_
-    values = raw[: len(raw) - len(marks)]
-    missing = [members[int(i)] for i in marks]
-    return [
-        *(Origin(name, name, "number") for name in values),
-        *(Origin(f"{name}_missing", name, "missing") for name in missing),
-    ]
-
-
-def _one(role: str, raw: str, members: list[str]) -> Origin:
-    if role == "category":
-        source, _, value = raw.partition(_BETWEEN)
-        value = "(rare)" if value == _RARE else value
-        return Origin(f"{source}={value}", source, "category", value)
-    if role == "target":
-        return Origin(raw, raw, "target mean")
-    parts = {f"{name}_{part}": (name, part) for name in members for part in DateParts.PARTS}
-    source, part = parts[raw]
-    return Origin(raw, source, "date", part.replace("_", " "))
-
-
-def _unique(origins: list[Origin]) -> list[Origin]:
-    seen: dict[str, int] = {}
-    found = []
-    for origin in origins:
-        name = origin.feature.translate(_REFUSED)
-        seen[name] = seen.get(name, 0) + 1
-        name = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        found.append(Origin(name, origin.source, origin.kind, origin.detail))
-    return found
-
-
-def describe_features(engineer: FeatureEngineer, table: pd.DataFrame) -> pd.DataFrame:
-    """Describe each selected feature of a fitted engineer.
-
-    Parameters
-    ----------
-    engineer : FeatureEngineer
-        With origins and selection learnt.
-    table : DataFrame
-        The raw training rows.
+    origins : sequence of Origin
+    engineer : Options
+        They say what is done to numbers.
+    created : collection of str
+        The columns that were made from raw ones.
+    missing : mapping of str to float
+        Share of training rows in which a column is empty, created ones too.
 
     Returns
     -------
     DataFrame
-        feature, source, kind, meaning, formula, missing_rate (share of training rows in which the source
-        column is empty).
+        feature, source (raw columns, joined by " + "), kind, meaning, formula, type, missing_rate (of the
+        column that it is made from; of several, the largest), importance (NaN until one is known).
     """
-    missing = table.isna().mean()
-    selected = set(engineer.selected_)
-    rows = [
-        (
-            origin.feature,
-            origin.source,
-            origin.kind,
-            *_explain(origin, engineer),
-            float(missing[origin.source]),
-        )
-        for origin in engineer.origins_
-        if origin.feature in selected
-    ]
-    columns = ["feature", "source", "kind", "meaning", "formula", "missing_rate"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = []
+    for origin in origins:
+        meaning, formula = _explain(origin, engineer, created)
+        columns = (origin.column,) if origin.column in missing else origin.sources
+        rate = max((missing[name] for name in columns), default=0.0)
+        kind = _TYPES.get(origin.kind, "number")
+        rows.append((origin.feature, origin.source, origin.kind, meaning, formula, kind, rate, float("nan")))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _explain(origin: Origin, engineer: FeatureEngineer) -> tuple[str, str]:
-    source, detail = origin.source, origin.detail
-    if origin.kind == "number":
-        steps = [f"{engineer.imputation} where missing"]
-        if engineer.outliers is not None:
-            steps.insert(0, f"held within {engineer.outliers:g} interquartile ranges of the quartiles")
-        if engineer.scaling != "none":
-            steps.append(f"{engineer.scaling} scaling")
-        return f"{source} as it came", ", ".join(steps)
+def _explain(origin: Origin, engineer: Options, created: Collection[str]) -> tuple[str, str]:
+    column, detail = origin.column, origin.detail
     if origin.kind == "missing":
-        return f"{source} was missing", f"1 where {source} is missing, else 0"
+        return f"{column} was missing", f"1 where {column} is missing, else 0"
     if origin.kind == "category":
-        return f"{source} is {detail}", f"1 where {source} is {detail}, else 0"
+        return f"{column} is {detail}", f"1 where {column} is {detail}, else 0"
+    if origin.kind == "number":
+        return f"{column} as it came", _steps(engineer)
     if origin.kind == "target mean":
-        return f"how the target runs for this {source}", f"mean target by {source}, smoothed, cross-fitted"
-    return f"{detail} of {source}", f"{detail}({source})"
+        of = f"share of {detail}" if detail else "mean target"
+        runs = f"how frequent {detail} is" if detail else "how the target runs"
+        return f"{runs} for this {column}", f"{of} by {column}, smoothed, cross-fitted"
+    if origin.kind == "order":
+        return f"place of {column} in its order", f"0, 1, … for {detail}; −1 where missing or not seen"
+    if origin.kind == "frequency":
+        return f"how frequent this {column} is", f"share of training rows with this {column}"
+    if origin.kind == "hash":
+        return f"{column}, hash {detail}", f"+1 or −1 where the hash of {column} falls on {detail}"
+    return origin.meaning, f"{origin.formula}, {_steps(engineer)}" if column in created else origin.formula
+
+
+def _steps(engineer: Options) -> str:
+    words = {
+        "knn": "mean of the 5 nearest rows where missing",
+        "iterative": "told from the other numbers where missing",
+        "most_frequent": "most frequent value where missing",
+        "constant": "0 where missing",
+    }
+    steps = [words.get(engineer.imputation, f"{engineer.imputation} where missing")]
+    if engineer.outliers == "iqr":
+        steps.insert(0, "held within 1.5 interquartile ranges of the quartiles")
+    elif engineer.outliers == "winsor":
+        steps.insert(0, "held between the values at 1 % and 99 %")
+    elif engineer.outliers is not None:
+        steps.insert(0, f"held within {engineer.outliers:g} interquartile ranges of the quartiles")
+    if engineer.scaling != "none":
+        steps.append(f"{engineer.scaling} scaling")
+    return ", ".join(steps)

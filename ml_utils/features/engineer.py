@@ -3,68 +3,104 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler, TargetEncoder
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ml_utils.errors import DataError, ParameterError, list_known
-from ml_utils.features.cleaning import CategoryCleaner, DateParts, NumericCleaner
-from ml_utils.features.dictionary import category_name, describe_features, trace_features
+from ml_utils.features import creating
+from ml_utils.features.assembly import Assembly
+from ml_utils.features.blocks import Source
+from ml_utils.features.dictionary import describe_features
+from ml_utils.features.options import Options, check_options
+from ml_utils.features.origins import name_features, trace_created
+from ml_utils.features.roles import tell_roles
+from ml_utils.features.selection import Reduction, Selection, needs_target, select_features
+from ml_utils.features.tables import Tabular, missing_rates, read_table
+from ml_utils.features.target import read_target
+from ml_utils.features.unseen import find_unseen
 from ml_utils.wording import listing
 
 logger = logging.getLogger(__name__)
 
-ENCODINGS = ("auto", "onehot", "target")
-IMPUTATIONS = ("median", "mean", "most_frequent", "constant")
-SCALINGS = ("none", "standard", "robust")
-SELECTIONS = ("none", "variance", "importance")
 
-ONE_HOT_LIMIT = 20  # categories; above it `auto` encodes by the target
-RARE = 0.002  # share of rows below which a category joins the infrequent ones
-IDENTIFIER_SHARE = 0.5  # distinct values per row above which a text column names rows, not kinds of rows
-
-
-class FeatureEngineer(TransformerMixin, BaseEstimator):
+class FeatureEngineer(Tabular, TransformerMixin, Options):
     """Turn raw columns into the numeric features of a model.
 
-    Roles are told from the values unless given: numbers (and truth values), dates, categories. A text column
-    with a value for almost every row names rows and is left out, as are columns without any value.
+    Roles are told from the values unless given: numbers (and truth values), dates, categories, text (several
+    words a value, hardly any value twice). Another text column with a value for almost every row names rows
+    and is left out, as are columns without any value. Everything is learnt from the training rows only.
 
     Parameters
     ----------
-    numeric, categorical : sequence of str, optional
-        Columns whose role is given.
-    encoding : {"auto", "onehot", "target"}
-        Categories as one column each, or as their cross-fitted target mean; `auto` takes the second above
-        20 categories.
-    imputation : {"median", "mean", "most_frequent", "constant"}
-        What stands for a missing number (constant is 0); an indicator column says that it was missing.
-    outliers : float or None
-        Fences in interquartile ranges that numbers are held within; see `NumericCleaner`.
-    scaling : {"none", "standard", "robust"}
+    numeric, categorical, dates, text : sequence of str, optional
+        Columns whose role is given. Without `text`, text is told from the values; with an empty list there is
+        none.
+    encoding : {"auto", "onehot", "target", "ordinal", "frequency", "hashing"}
+        Categories as one column each, as their cross-fitted target mean, their place in an order, their share
+        of the rows, or `n_hashes` columns by a hash; `auto` takes one column each up to 20 categories and the
+        target mean above.
+    encodings : mapping of str to str, optional
+        Columns with another encoding than `encoding`.
+    orders : mapping of str to sequence, optional
+        The categories of ordinal columns, the lowest first; by the alphabet unless given.
+    imputation : {"median", "mean", "most_frequent", "constant", "knn", "iterative"}
+        What stands for a missing number (constant is 0; knn and iterative ask the row's other numbers).
+    indicators : bool
+        Whether a further column says where a number was missing.
+    outliers : float, "iqr", "winsor" or None
+        What numbers are held within: fences in interquartile ranges, Tukey's inner fences, the values at 1 %
+        and 99 %; see `fences`.
+    scaling : {"none", "standard", "robust", "minmax", "maxabs", "quantile", "power"}
         Leave `none` before trees.
-    selection : {"none", "variance", "importance"}
-        Drop constant features, or keep the `n_features` that shallow boosted trees gain most from.
+    date_parts, date_cycles : sequence of str, optional
+    since : str or sequence of str, optional
+        What dates become; see `DateFeatures`.
+    formulas : mapping of str to str, optional
+        New column: formula, as `balance / products`; see `Formulas`.
+    places : mapping of str to mapping, optional
+        Name: latitude and longitude columns, and points to take distances to; `n_areas` clusters them.
+    ratios, differences : sequence of pairs of str, optional
+    group_statistics : mapping of str to sequence of str, optional
+        Category column: numeric columns, whose `statistics` are taken within it.
+    bins : sequence of str, or mapping of str to sequence of float, optional
+        Numbers that are also cut into `n_bins` categories, or at given edges.
+    n_topics : int
+        How many topics a text column gives.
+    splines : sequence of str, optional
+        Features that also become a spline of `n_knots`.
+    interactions : int or sequence of str, optional
+        How many products of features to keep, the best; or the features to multiply, to `degree`.
+    selection : str or sequence of str
+        How features are chosen, one method or several in turn; see `select_features`.
     n_features : int, optional
-        How many features `importance` keeps.
+        How many features the selection keeps.
+    reduction : {"none", "pca", "lda"}
+        Components in place of the features; see `Reduction`.
+    n_components : int or float, optional
     seed : int
-        For the cross-fitting and the trees.
+        For whatever draws at random: cross-fitting, samples, trees.
 
     Attributes
     ----------
     roles_ : dict of str to list of str
-        Columns by role: numeric, category, target (encoded by the target), date, left_out.
+        Columns by role: numeric, category (one column each), target, date and left_out always; ordinal,
+        frequency, hashing and text where there are any.
     dictionary_ : DataFrame
-        A row a feature: feature, source, kind, meaning, formula, missing_rate.
+        A row a feature: feature, source, kind, meaning, formula, type, missing_rate, importance.
+    origins_ : list of Origin
+        Where each feature comes from, before any is dropped.
+    selected_ : list of str
+        The features that the selection kept.
+    selection_ : Selection or None
+        What it found.
+    created_ : list of Created
+        The columns that were made from raw ones.
+    columns_ : Assembly
+        What was learnt of each column.
     feature_names_in_ : ndarray of str
 
     Examples
@@ -74,39 +110,21 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
     ['tenure', 'tenure_missing', 'plan=a', 'plan=b']
     >>> FeatureEngineer(scaling="log").fit(X)
     Traceback (most recent call last):
-    ml_utils.errors.ParameterError: scaling is 'log'. Known: none, robust, standard.
+    ml_utils.errors.ParameterError: scaling is 'log'. Known: maxabs, minmax, none, power, ...
     """
 
-    def __init__(
-        self,
-        numeric: Sequence[str] | None = None,
-        categorical: Sequence[str] | None = None,
-        encoding: str = "auto",
-        imputation: str = "median",
-        outliers: float | None = 3.0,
-        scaling: str = "none",
-        selection: str = "none",
-        n_features: int | None = None,
-        seed: int = 42,
-    ) -> None:
-        self.numeric = numeric
-        self.categorical = categorical
-        self.encoding = encoding
-        self.imputation = imputation
-        self.outliers = outliers
-        self.scaling = scaling
-        self.selection = selection
-        self.n_features = n_features
-        self.seed = seed
-
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Learn everything from the training rows.
 
         Parameters
         ----------
         X : DataFrame of shape (n_rows, n_columns)
+            Or an array or list, whose columns are called x0, x1, ...
         y : array of shape (n_rows,), optional
-            Needed by target encoding and by `selection="importance"`.
+            Needed by target encoding and by most selections.
+        groups : array of shape (n_rows,), optional
+            Rows of one group are not torn apart when the target encoding is cross-fitted or a selection tries
+            features out.
 
         Raises
         ------
@@ -115,25 +133,35 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
         DataError
             If `X` is not a table with rows, or no column is left.
         """
-        self.fit_transform(X, y)
+        self.fit_transform(X, y, groups)
         return self
 
-    def fit_transform(self, X: pd.DataFrame, y: Any = None) -> pd.DataFrame:
+    def fit_transform(self, X: Any, y: Any = None, groups: Any = None) -> Any:
         """Fit, and return the training rows' features (target encodings cross-fitted: no row sees itself)."""
-        self._check_options()
-        table = _as_table(X)
-        self.feature_names_in_ = np.asarray(table.columns, dtype=object)
-        self.n_features_in_ = table.shape[1]
-        self.roles_ = self._tell_roles(table, y)
-        self.columns_ = self._column_transformer()
-        values = self.columns_.fit_transform(table, y)
-        self.origins_ = trace_features(self.columns_, self.roles_)
-        features = self._frame(values, table.index)
-        self.selected_ = self._select(features, y)
-        self.dictionary_ = describe_features(self, table)
-        return features[self.selected_]
+        table = self._learn_columns(X)
+        check_options(self, has_target=y is not None)
+        missing = missing_rates(table)
+        target = None if y is None else read_target(y, len(table), groups, self.seed)
+        known = None if target is None else target.codes
+        self.creators_ = creating.column_creators(self)
+        raw = table
+        table = creating.learn_columns(self.creators_, table, known)
+        self.created_ = creating.created_by(self.creators_)
+        if len(table.columns) > len(raw.columns):
+            missing |= missing_rates(table.iloc[:, raw.shape[1] :])
+        self.missing_ = missing
+        source = Source(table)
+        self.roles_ = tell_roles(source, self, has_target=y is not None)
+        self.columns_ = Assembly(self, self.roles_)
+        values = self.columns_.fit_write(source, target)
+        self.origins_ = name_features(self.columns_.origins, self.created_)
+        features = _frame(values, [origin.feature for origin in self.origins_], table.index)
+        features = self._learn_features(features, known)
+        features = self._learn_selection(features, None if target is None else target.y, groups)
+        self._describe()
+        return self._give(features, X)
 
-    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+    def transform(self, X: Any) -> Any:
         """Return the features of `X`.
 
         Parameters
@@ -143,7 +171,7 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        DataFrame of shape (n_rows, n_features), float64, complete and finite
+        DataFrame of shape (n_rows, n_features), float64, complete and finite; an array where `X` is none
 
         Raises
         ------
@@ -151,23 +179,65 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
             If a column that was there in training is missing.
         """
         check_is_fitted(self, "columns_")
-        table = _as_table(X)
-        missing = [name for name in self.feature_names_in_ if name not in table.columns]
-        if missing:
-            raise DataError(
-                f"The table lacks {listing(missing)}, which the features are made from. "
-                "Add the column, empty where the value is unknown."
-            )
-        extra = [str(name) for name in table.columns if name not in self.feature_names_in_]
-        if extra:
+        table = self._read_columns(X)
+        if table.shape[1] > self.n_features_in_:
+            known = set(self.names_in_)
+            extra = [name for name in table.columns if name not in known]
             logger.info("columns that were not there in training are left aside: %s", listing(extra))
-        features = self.columns_.transform(table[list(self.feature_names_in_)])
-        return self._frame(features, table.index)[self.selected_]
+            table = table[self.names_in_]
+        table = creating.with_columns(self.creators_, table)
+        values = self.columns_.write(Source(table))
+        features = _frame(values, self.made_in_, table.index)
+        features = creating.with_columns(self.feature_creators_, features)
+        if len(self.selected_) < features.shape[1]:
+            features = features[self.selected_]
+        if self.reduction_ is not None:
+            features = self.reduction_.transform(features)
+        return self._give(features, X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the features' names."""
         check_is_fitted(self, "columns_")
-        return np.asarray(self.selected_, dtype=object)
+        self._check_input_names(input_features)
+        return np.asarray(self.dictionary_["feature"], dtype=object)
+
+    def unseen(self, X: Any) -> pd.DataFrame:
+        """Report what `X` holds that the training rows never did, and what is done about it.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_rows, n_columns)
+            Columns may be missing here.
+
+        Returns
+        -------
+        DataFrame
+            column, finding, rows, share, example, what is done; empty where there is nothing new.
+
+        Examples
+        --------
+        >>> engineer = FeatureEngineer().fit(pd.DataFrame({"plan": ["a", "b"], "age": [20, 40]}))
+        >>> report = engineer.unseen(pd.DataFrame({"plan": ["c", "b"], "age": [30, 400]}))
+        >>> report[["column", "finding", "rows"]].to_numpy().tolist()
+        [['age', 'out of the training range', 1], ['plan', 'unseen category', 1]]
+        """
+        check_is_fitted(self, "columns_")
+        table = read_table(X, type(self).__name__)
+        if not self.named_ and not isinstance(X, pd.DataFrame):
+            table = self._read_columns(X)
+        return find_unseen(table, self.columns_.blocks, self.missing_, self.names_in_)
+
+    def with_importance(self, scores: Mapping[str, float] | pd.Series) -> Self:
+        """Put importances, by feature, into the dictionary; features without one keep what they have.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self, "columns_")
+        known = self.dictionary_["feature"].map(dict(scores)).astype(float)
+        self.dictionary_["importance"] = known.fillna(self.dictionary_["importance"])
+        return self
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -176,135 +246,48 @@ class FeatureEngineer(TransformerMixin, BaseEstimator):
         tags.input_tags.categorical = True
         return tags
 
-    def _check_options(self) -> None:
-        for name, known in {
-            "encoding": ENCODINGS,
-            "imputation": IMPUTATIONS,
-            "scaling": SCALINGS,
-            "selection": SELECTIONS,
-        }.items():
-            value = getattr(self, name)
-            if value not in known:
-                raise ParameterError(f"{name} is {value!r}. {list_known(str(value), known)}")
-        if self.n_features is not None and self.n_features < 1:
-            raise ParameterError(f"n_features is {self.n_features}; it must be 1 or more.")
+    def _learn_features(self, features: pd.DataFrame, y: np.ndarray | None) -> pd.DataFrame:
+        """Create features out of features."""
+        self.made_in_ = features.columns
+        self.feature_creators_ = creating.feature_creators(self)
+        features = creating.learn_columns(self.feature_creators_, features, y)
+        for creator in self.feature_creators_:
+            self.origins_ += trace_created(creator.created_, self.origins_)
+        return features
 
-    def _tell_roles(self, table: pd.DataFrame, y: Any) -> dict[str, list[str]]:
-        roles: dict[str, list[str]] = {
-            "numeric": [],
-            "category": [],
-            "target": [],
-            "date": [],
-            "left_out": [],
-        }
-        for name in table.columns:
-            roles[self._role(table[name])].append(name)
-        if len(roles["left_out"]) == table.shape[1]:
-            raise DataError("No column is left: all are empty, or name rows. Bring others.")
-        if y is None and roles["target"]:
-            if self.encoding == "target":
-                raise ParameterError("encoding='target' needs y. Pass the target, or use encoding='onehot'.")
-            roles["category"] += roles["target"]
-            roles["target"] = []
-        if roles["left_out"]:
-            logger.info("left out, empty or naming rows: %s", listing(roles["left_out"]))
-        return roles
+    def _learn_selection(self, features: pd.DataFrame, y: np.ndarray | None, groups: Any) -> pd.DataFrame:
+        """Choose features, and put components in their place."""
+        self.selection_: Selection | None = None
+        self.selected_ = [str(name) for name in features.columns]
+        if self.selection not in ("none", ["none"], ("none",)):
+            asked = y if needs_target(self.selection) else None
+            self.selection_ = select_features(
+                features, asked, self.selection, n_features=self.n_features, groups=groups, seed=self.seed
+            )
+            self.selected_ = list(self.selection_.kept)
+            features = features[self.selected_]
+        self.reduction_: Reduction | None = None
+        if self.reduction != "none":
+            self.reduction_ = Reduction(self.reduction, self.n_components, seed=self.seed)
+            features = self.reduction_.fit_transform(features, y)
+        return features
 
-    def _role(self, column: pd.Series) -> str:
-        name, present = column.name, column.dropna()
-        if present.empty:
-            return "left_out"
-        if name in (self.numeric or ()):
-            return "numeric"
-        is_number = pd.api.types.is_numeric_dtype(column)
-        if name not in (self.categorical or ()):
-            if is_number:
-                return "numeric"
-            if pd.api.types.is_datetime64_any_dtype(column):
-                return "date"
-            if present.nunique() > max(ONE_HOT_LIMIT, IDENTIFIER_SHARE * len(present)):
-                return "left_out"
-        many = present.nunique() > ONE_HOT_LIMIT
-        by_target = self.encoding == "target" or (self.encoding == "auto" and many)
-        return "target" if by_target else "category"
+    def _describe(self) -> None:
+        """Make the dictionary of what comes out."""
+        by_name = {origin.feature: origin for origin in self.origins_}
+        shown = [by_name[name] for name in self.selected_]
+        if self.reduction_ is not None:
+            shown = trace_created(self.reduction_.created_, self.origins_)
+        self.dictionary_ = describe_features(shown, self, {new.name for new in self.created_}, self.missing_)
+        if self.selection_ is not None and self.reduction_ is None:
+            scores = self.selection_.scores
+            self.with_importance(dict(zip(scores["feature"], scores["score"], strict=True)))
 
-    def _column_transformer(self) -> ColumnTransformer:
-        one_hot = OneHotEncoder(
-            handle_unknown="infrequent_if_exist",
-            min_frequency=RARE,
-            sparse_output=False,
-            feature_name_combiner=category_name,
-        )
-        impute = {"fill_value": 0.0} if self.imputation == "constant" else {}
-        imputer = SimpleImputer(strategy=self.imputation, add_indicator=True, **impute)
-        target = TargetEncoder(cv=KFold(5, shuffle=True, random_state=self.seed))
-        steps = {
-            "numeric": [
-                ("clean", NumericCleaner(self.outliers)),
-                ("impute", imputer),
-                ("scale", self._scaler()),
-            ],
-            "category": [("clean", CategoryCleaner()), ("encode", one_hot)],
-            "target": [("clean", CategoryCleaner()), ("encode", target), ("scale", self._scaler())],
-            "date": [
-                ("parts", DateParts()),
-                ("impute", SimpleImputer(strategy="median")),
-                ("scale", self._scaler()),
-            ],
-        }
-        return ColumnTransformer(
-            [
-                (role, Pipeline(parts), self.roles_[role])
-                for role, parts in steps.items()
-                if self.roles_[role]
-            ],
-            verbose_feature_names_out=False,
-        )
-
-    def _scaler(self) -> Any:
-        return {"standard": StandardScaler(), "robust": RobustScaler(), "none": "passthrough"}[self.scaling]
-
-    def _frame(self, features: np.ndarray, index: pd.Index) -> pd.DataFrame:
-        names = [origin.feature for origin in self.origins_]
-        return pd.DataFrame(np.asarray(features, dtype=float), columns=names, index=index)
-
-    def _select(self, features: pd.DataFrame, y: Any) -> list[str]:
-        names = list(features.columns)
-        if self.selection == "none":
-            return names
-        varying = [name for name in names if (features[name] != features[name].iloc[0]).any()]
-        if not varying:
-            raise DataError("Every feature is constant; there is nothing to learn from.")
-        if self.selection == "variance" or self.n_features is None or len(varying) <= self.n_features:
-            return varying
-        if y is None:
-            raise ParameterError("selection='importance' needs y. Pass the target, or use 'variance'.")
-        gains = _gains(features[varying], np.asarray(y), self.seed)
-        kept = set(gains.nlargest(self.n_features).index)
-        return [name for name in varying if name in kept]
+    def _give(self, features: pd.DataFrame, X: Any) -> Any:
+        """Return a table for a table, an array for what came without names."""
+        return features if isinstance(X, pd.DataFrame) else features.to_numpy()
 
 
-def _as_table(X: Any) -> pd.DataFrame:
-    if not isinstance(X, pd.DataFrame):
-        raise DataError(f"FeatureEngineer takes a DataFrame with named columns; got {type(X).__name__}.")
-    if X.empty:
-        raise DataError(f"The table has {X.shape[0]} rows and {X.shape[1]} columns; both must be 1 or more.")
-    return X
-
-
-def _gains(features: pd.DataFrame, y: np.ndarray, seed: int) -> pd.Series:
-    from lightgbm import LGBMClassifier, LGBMRegressor
-
-    kind = LGBMClassifier if len(np.unique(y)) == 2 else LGBMRegressor
-    trees = kind(
-        n_estimators=60,
-        num_leaves=8,
-        importance_type="gain",
-        random_state=seed,
-        n_jobs=1,
-        deterministic=True,
-        force_row_wise=True,
-        verbosity=-1,
-    )
-    trees.fit(features.to_numpy(), y)
-    return pd.Series(trees.feature_importances_, index=features.columns)
+def _frame(values: np.ndarray, names: Any, index: pd.Index) -> pd.DataFrame:
+    """Make a table of features that stand in rows, without a copy."""
+    return pd.DataFrame(values.T, columns=names, index=index, copy=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ml_utils.plots.style import BLUE, COLOURS, GREY, LIGHT, ORANGE, RED, figure
+from ml_utils.plots.style import BLUE, COLOURS, GREY, ORANGE, RED, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,7 +59,7 @@ def column_strength(screened: pd.DataFrame, problem: Problem, limit: int = 14) -
     Parameters
     ----------
     screened : DataFrame
-        From `screening.screen_columns`.
+        From `leakage.screening.screen_columns`.
     problem : Problem
     limit : int
         How many columns, strongest first.
@@ -77,30 +77,46 @@ def column_strength(screened: pd.DataFrame, problem: Problem, limit: int = 14) -
     return made
 
 
-def target_by_values(tables: dict[str, pd.DataFrame], problem: Problem) -> Figure:
-    """Draw how the target runs over the values of a few columns, with 95 % intervals.
+def target_by_values(tables: dict[str, pd.DataFrame], problem: Problem) -> Figure | None:
+    """Draw how the target runs over the values of a few columns, with 95 % intervals; None without columns.
+
+    The dashed line is the mean over all rows.
 
     Parameters
     ----------
     tables : dict of str to DataFrame
-        Column to its table from `screening.target_by_value`.
+        Column to its table from `exploration.target_by_value`.
     problem : Problem
     """
+    if not tables:
+        return None
     rows = -(-len(tables) // 2)
-    made, axes = figure(rows, 2, height=2.7)
+    most = max(len(table) for table in tables.values())
+    made, axes = figure(rows, 2, height=max(2.2, 0.9 + 0.24 * most))
     scale = 100 if problem.task == "binary" else 1
     for place, (column, table) in zip(axes, tables.items(), strict=False):
         y = np.arange(len(table))[::-1]
-        place.hlines(y, table["lower"] * scale, table["upper"] * scale, color=LIGHT, linewidth=6)
+        mean = float((table["target"] * table["rows"]).sum() / table["rows"].sum()) * scale
+        place.axvline(mean, color=GREY, linestyle="--", linewidth=1)
+        place.hlines(y, table["lower"] * scale, table["upper"] * scale, color=BLUE, alpha=0.3, linewidth=6)
         place.plot(table["target"] * scale, y, "o", color=ORANGE, markersize=5)
-        place.set_yticks(y, [_short(value) for value in table["value"]], fontsize=8)
-        place.set_title(column, fontsize=10)
+        place.set_yticks(y, [short(value) for value in table["value"]], fontsize=8)
+        place.set_title(short(column, 44), fontsize=10)
         place.set_xlabel(f"{problem.target}, %" if problem.task == "binary" else f"mean {problem.target}")
         place.set_ylim(-0.7, len(table) - 0.3)
+        place.grid(axis="y", visible=False)
     for place in axes[len(tables) :]:
         place.set_visible(False)
     return made
 
 
-def _short(value: str, limit: int = 24) -> str:
-    return value if len(value) <= limit else f"{value[: limit - 1]}…"
+def short(value: str, limit: int = 24) -> str:
+    """Cut a long name in its middle: names often differ in how they end.
+
+    >>> short("a name that is far too long", 14)
+    'a name t… long'
+    """
+    if len(value) <= limit:
+        return value
+    tail = limit // 3 + 1
+    return f"{value[: limit - tail - 1]}…{value[-tail:]}"

@@ -98,7 +98,7 @@ def pack(model: Model, example: pd.DataFrame, name: str, snapshot_sha256: str) -
             f"`example` lacks the model's columns {', '.join(lacking)}; pass training rows with all of them."
         )
     schema = InputSchema.from_frame(example[list(model.columns)])
-    pipeline, packages = _pickle(model)
+    pipeline, packages = pickled(model.pipeline, f"The pipeline of {model.name}")
     about = {
         "task": model.task,
         "candidate": model.name,
@@ -137,14 +137,32 @@ def verify(files: Mapping[str, bytes], sha256: str, where: str) -> Manifest:
     IntegrityError
         If a file is missing or does not match.
     """
+    return Manifest(**verify_files(files, sha256, where, "register the model again"))
+
+
+def verify_files(files: Mapping[str, bytes], sha256: str, where: str, again: str) -> dict[str, Any]:
+    """Compare every file with its manifest, and the manifest with its hash; return the manifest.
+
+    Parameters
+    ----------
+    files, sha256, where
+        As for `verify`.
+    again : str
+        How to mend it, for the message.
+
+    Raises
+    ------
+    IntegrityError
+        If a file is missing or does not match.
+    """
     if MANIFEST not in files:
-        raise IntegrityError(f"{where} has no {MANIFEST}; register the model again.")
-    _compare(MANIFEST, files[MANIFEST], sha256, where)
-    manifest = Manifest(**json.loads(files[MANIFEST]))
-    for file, expected in manifest.files.items():
+        raise IntegrityError(f"{where} has no {MANIFEST}; {again}.")
+    _compare(MANIFEST, files[MANIFEST], sha256, where, again)
+    manifest: dict[str, Any] = json.loads(files[MANIFEST])
+    for file, expected in manifest["files"].items():
         if file not in files:
-            raise IntegrityError(f"{where} lacks {file}, which its manifest names; register the model again.")
-        _compare(file, files[file], expected, where)
+            raise IntegrityError(f"{where} lacks {file}, which its manifest names; {again}.")
+        _compare(file, files[file], expected, where, again)
     return manifest
 
 
@@ -160,11 +178,7 @@ def unpack(files: Mapping[str, bytes], sha256: str, where: str) -> Unpacked:
     """
     manifest = verify(files, sha256, where)
     about: dict[str, Any] = json.loads(files[MODEL])
-    try:
-        pipeline = pickle.loads(files[PIPELINE])
-    except (ImportError, AttributeError) as error:
-        needed = ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
-        raise RegistryError(f"{where} cannot be loaded here: {error}. It needs {needed}.") from error
+    pipeline = unpickled(files[PIPELINE], manifest.packages, where)
     model = Model(
         pipeline, about["task"], tuple(about["columns"]), about["candidate"], threshold=about["threshold"]
     )
@@ -188,22 +202,44 @@ class _Recorder(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _pickle(model: Model) -> tuple[bytes, dict[str, str]]:
+def pickled(thing: object, what: str) -> tuple[bytes, dict[str, str]]:
+    """Pickle something fitted; return the bytes, and the distributions and versions that loading it takes.
+
+    Raises
+    ------
+    RegistryError
+        If it cannot be pickled, or needs what only this script or notebook defines.
+    """
     try:
-        content = pickle.dumps(model.pipeline, protocol=5)
+        content = pickle.dumps(thing, protocol=5)
         recorder = _Recorder(content)
         recorder.load()
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise RegistryError(
-            f"The pipeline of {model.name} cannot be written to a file: {error}. Define its classes and "
-            "functions in a module, not in a notebook or inside a function."
+            f"{what} cannot be written to a file: {error}. Define its classes and functions in a module, "
+            "not in a notebook or inside a function."
         ) from error
     if "__main__" in recorder.modules:
         raise RegistryError(
-            f"The pipeline of {model.name} uses a class or function of the notebook or script itself, which "
-            "a service cannot import. Move it into a module."
+            f"{what} uses a class or function of the notebook or script itself, which cannot be imported "
+            "elsewhere. Move it into a module."
         )
     return content, _versions(recorder.modules)
+
+
+def unpickled(content: bytes, packages: Mapping[str, str], where: str) -> Any:
+    """Load what `pickled` wrote; call it only once the file was verified.
+
+    Raises
+    ------
+    RegistryError
+        If it needs a module that is not installed here.
+    """
+    try:
+        return pickle.loads(content)
+    except (ImportError, AttributeError) as error:
+        needed = ", ".join(f"{name} {version}" for name, version in packages.items())
+        raise RegistryError(f"{where} cannot be loaded here: {error}. It needs {needed}.") from error
 
 
 def _versions(modules: set[str]) -> dict[str, str]:
@@ -213,10 +249,10 @@ def _versions(modules: set[str]) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in names}
 
 
-def _compare(file: str, content: bytes, expected: str, where: str) -> None:
+def _compare(file: str, content: bytes, expected: str, where: str, again: str) -> None:
     found = sha256_bytes(content)
     if found != expected:
         raise IntegrityError(
-            f"{where}: {file} was changed after it was registered (SHA-256 {found[:16]}…, recorded "
-            f"{expected[:16]}…). It was not loaded; restore the file, or register the model again."
+            f"{where}: {file} was changed after it was stored (SHA-256 {found[:16]}…, recorded "
+            f"{expected[:16]}…). It was not loaded; restore the file, or {again}."
         )

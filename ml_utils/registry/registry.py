@@ -1,22 +1,16 @@
 """The model registry: what was searched, which versions there are, which one is champion and why.
 
-The only module that imports mlflow. The embedded store is one SQLite file; MLFLOW_TRACKING_URI names another.
+No other package imports mlflow. The embedded store is one SQLite file; MLFLOW_TRACKING_URI names another.
 `python -m ml_utils.registry ui` opens MLflow's pages on it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
@@ -25,14 +19,17 @@ from ml_utils.errors import RegistryError, list_known
 from ml_utils.files import sha256_bytes
 from ml_utils.model import Model
 from ml_utils.paths import Workspace, mlflow_folder
+from ml_utils.registry import feature_sets as stored
 from ml_utils.registry.inputs import InputSchema
-from ml_utils.registry.package import MANIFEST, Manifest, pack, read_folder, unpack
+from ml_utils.registry.package import MANIFEST, Manifest, pack, unpack
 from ml_utils.registry.promotions import Promotion, PromotionLog
-from ml_utils.registry.store import make_store, public, quiet_mlflow, reach
+from ml_utils.registry.tracking import Tracking, finite
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+
+    from ml_utils.features.feature_set import FeatureSet
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +87,8 @@ class Registry:
 
     def __init__(self, workspace: Workspace, tracking_uri: str | None = None) -> None:
         self.name = workspace.name
-        folder = mlflow_folder()
-        default = f"sqlite:///{folder / 'mlflow.db'}"
-        self.tracking_uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default
-        self.log = PromotionLog(folder / "promotions" / f"{self.name}.jsonl")
+        self.tracking = Tracking(workspace.name, tracking_uri)
+        self.log = PromotionLog(mlflow_folder() / "promotions" / f"{self.name}.jsonl")
 
     def check(self) -> None:
         """Make sure that the registry answers; call it before a long training.
@@ -103,7 +98,7 @@ class Registry:
         RegistryError
             If it cannot be reached.
         """
-        with self._guarded():
+        with self.tracking.guarded():
             self._client.search_registered_models(max_results=1)
 
     def log_search(
@@ -132,13 +127,56 @@ class Registry:
         str
             The run's id.
         """
-        with self._guarded(), self._locked():
-            parent = self._log_run("search", params, metrics, {"snapshot_sha256": snapshot_sha256})
+        with self.tracking.guarded(), self.tracking.locked():
+            parent = self.tracking.log_run("search", params, metrics, {"snapshot_sha256": snapshot_sha256})
             self._client.log_text(parent, leaderboard.to_csv(index=False), "leaderboard.csv")
             for candidate in candidates:
                 tags = {"mlflow.parentRunId": parent}
-                self._log_run(candidate.name, candidate.params, candidate.metrics, tags)
+                self.tracking.log_run(candidate.name, candidate.params, candidate.metrics, tags)
             return parent
+
+    def log_feature_set(self, feature_set: FeatureSet) -> str:
+        """Log a feature set: keys, features, dictionary, recipe and the fitted engineer.
+
+        Parameters
+        ----------
+        feature_set : FeatureSet
+            With its engineer.
+
+        Returns
+        -------
+        str
+            The run's id. A version that is there is not logged again: the id is that of its run.
+
+        Raises
+        ------
+        RegistryError
+            If the registry cannot be reached, or the engineer cannot be written to a file.
+        """
+        return stored.log_feature_set(self.tracking, feature_set)
+
+    def feature_sets(self) -> pd.DataFrame:
+        """Return one row a feature set, newest first: version, created, features, rows, snapshot, run."""
+        return stored.feature_sets(self.tracking)
+
+    def load_feature_set(self, version: str | None = None, *, engineer: bool = True) -> FeatureSet:
+        """Read a feature set once all its files match the hashes that the registry recorded.
+
+        Parameters
+        ----------
+        version : str, optional
+            The version, or its first six or more characters; by default the newest.
+        engineer : bool
+            Whether to unpickle the engineer. Its table alone needs none of the libraries it was fitted with.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such feature set, or its files are gone.
+        IntegrityError
+            If a file was changed; nothing has been unpickled then.
+        """
+        return stored.load_feature_set(self.tracking, version, engineer)
 
     def register(
         self,
@@ -179,11 +217,11 @@ class Registry:
             _SHA: digest,
             "snapshot_sha256": snapshot_sha256,
             "candidate": model.name,
-            "metrics": json.dumps(_finite(metrics)),
+            "metrics": json.dumps(finite(metrics)),
         }
-        with self._guarded(), self._locked():
-            run = run_id or self._log_run("register", {"candidate": model.name}, metrics, {})
-            source = self._upload(files, run, f"model-{digest[:12]}")
+        with self.tracking.guarded(), self.tracking.locked():
+            run = run_id or self.tracking.log_run("register", {"candidate": model.name}, metrics, {})
+            source = self.tracking.upload(files, run, f"model-{digest[:12]}")
             self._make_model()
             made = self._client.create_model_version(self.name, source=source, run_id=run, tags=tags)
             self._client.set_registered_model_alias(self.name, CHALLENGER, str(made.version))
@@ -212,7 +250,9 @@ class Registry:
             raise RegistryError(
                 f"{where} has no recorded hash: it was not registered here. Register it again."
             )
-        files = self._download(found, where)
+        with self.tracking.guarded():
+            source = self._client.get_model_version_download_uri(self.name, str(found.version))
+            files = self.tracking.download(source, where)
         loaded = unpack(files, digest, where)
         return RegisteredModel(
             self.name, int(found.version), loaded.model, loaded.schema, loaded.manifest, digest, files
@@ -237,7 +277,7 @@ class Registry:
             If there is no such version.
         """
         self._find(version)
-        with self._guarded(), self._locked():
+        with self.tracking.guarded(), self.tracking.locked():
             before = self.alias(CHAMPION)
             if before == version:
                 return
@@ -256,7 +296,7 @@ class Registry:
         RegistryError
             If there was no champion before.
         """
-        with self._guarded(), self._locked():
+        with self.tracking.guarded(), self.tracking.locked():
             now = self.alias(CHAMPION)
             past = [version for version in self.log.champions() if version != now]
             if now is None or not past:
@@ -266,7 +306,7 @@ class Registry:
 
     def alias(self, name: str) -> int | None:
         """Return the version that an alias names, or None."""
-        with self._guarded():
+        with self.tracking.guarded():
             model = self._registered()
             version = model.aliases.get(name) if model is not None else None
             return None if version is None else int(version)
@@ -289,13 +329,13 @@ class Registry:
         IntegrityError
             If it is not.
         """
-        with self._guarded():
+        with self.tracking.guarded():
             model = self._registered()
         return self.log.verify(model.tags.get(_HEAD) if model is not None else None)
 
     def versions(self) -> pd.DataFrame:
         """Return one row a version: candidate, aliases, when, run, data and metrics."""
-        with self._guarded():
+        with self.tracking.guarded():
             model = self._registered()
             found = self._client.search_model_versions(f"name='{self.name}'") if model is not None else []
         aliases: dict[int, list[str]] = {}
@@ -306,20 +346,18 @@ class Registry:
         return pd.DataFrame(rows, columns=columns)
 
     @property
+    def tracking_uri(self) -> str:
+        """Where the registry is: a server or a database."""
+        return self.tracking.uri
+
+    @property
     def remote(self) -> bool:
         """Whether the registry is a server, not a database that this process opens itself."""
-        return self.tracking_uri.startswith(("http://", "https://"))
+        return self.tracking.remote
 
-    @cached_property
+    @property
     def _client(self) -> MlflowClient:
-        if self.remote:
-            reach(self.tracking_uri)
-        from mlflow import MlflowClient
-
-        if self.tracking_uri.startswith("sqlite:///"):
-            with self._locked():
-                make_store(Path(self.tracking_uri.removeprefix("sqlite:///")))
-        return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
+        return self.tracking.client
 
     def _change(
         self,
@@ -331,39 +369,11 @@ class Registry:
         metrics: Mapping[str, float],
     ) -> None:
         when = datetime.now(UTC).isoformat(timespec="milliseconds")
-        entry = Promotion(when, who, action, before, after, reason, _finite(metrics))
+        entry = Promotion(when, who, action, before, after, reason, finite(metrics))
         head = self.log.append(entry)  # first, so that no change goes without its line
         self._client.set_registered_model_alias(self.name, CHAMPION, str(after))
         self._client.set_registered_model_tag(self.name, _HEAD, head)
         logger.info("%s: %s %s -> %s (%s)", self.name, action, before, after, reason)
-
-    def _log_run(
-        self,
-        name: str,
-        params: Mapping[str, object],
-        metrics: Mapping[str, float],
-        tags: Mapping[str, str],
-    ) -> str:
-        from mlflow.entities import Metric, Param
-
-        run = self._client.create_run(self._experiment(), run_name=name, tags=dict(tags))
-        now = run.info.start_time
-        self._client.log_batch(
-            run.info.run_id,
-            metrics=[Metric(key, value, now, 0) for key, value in _finite(metrics).items()],
-            params=[Param(key, str(value)[:6000]) for key, value in params.items()],
-        )
-        self._client.set_terminated(run.info.run_id)
-        return run.info.run_id
-
-    def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self.name)
-        if found is None:
-            location = None if self.remote else (mlflow_folder() / "artifacts" / self.name).as_uri()
-            return self._client.create_experiment(self.name, artifact_location=location)
-        if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
-        return found.experiment_id
 
     def _make_model(self) -> None:
         if self._registered() is None:
@@ -373,29 +383,8 @@ class Registry:
         found = self._client.search_registered_models(f"name='{self.name}'")
         return found[0] if found else None
 
-    def _upload(self, files: Mapping[str, bytes], run_id: str, folder: str) -> str:
-        with tempfile.TemporaryDirectory() as aside:
-            for name, content in files.items():
-                (Path(aside) / name).write_bytes(content)
-            self._client.log_artifacts(run_id, aside, folder)
-        return f"{self._client.get_run(run_id).info.artifact_uri}/{folder}"
-
-    def _download(self, found: ModelVersion, where: str) -> dict[str, bytes]:
-        from mlflow.artifacts import download_artifacts
-
-        with self._guarded(), tempfile.TemporaryDirectory() as aside:
-            source = self._client.get_model_version_download_uri(self.name, str(found.version))
-            try:
-                local = download_artifacts(source, dst_path=aside, tracking_uri=self.tracking_uri)
-                return read_folder(Path(local))
-            except OSError as error:
-                raise RegistryError(
-                    f"The files of {where} are not at {source}. Restore them, or run `make report` to "
-                    "train again."
-                ) from error
-
     def _find(self, which: str | int) -> ModelVersion:
-        with self._guarded():
+        with self.tracking.guarded():
             model = self._registered()
             aliases = {} if model is None else {name: int(version) for name, version in model.aliases.items()}
             version = int(which) if str(which).isdecimal() else aliases.get(str(which))
@@ -418,35 +407,6 @@ class Registry:
             )
         known = [*aliases, *sorted(versions, key=int)]
         raise RegistryError(f"{self.name} has no version or alias {which!r}. {list_known(str(which), known)}")
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Turn what MLflow and its database raise into one error that says where."""
-        expected = quiet_mlflow()
-        try:
-            _ = self._client
-            yield
-        except expected as error:
-            what = (str(error).splitlines() or [type(error).__name__])[0]
-            raise RegistryError(
-                f"The registry at {public(self.tracking_uri)} cannot be used: {what.rstrip('. ')}. "
-                "Check that it is running and that MLFLOW_TRACKING_URI is right (unset, it is data/mlflow)."
-            ) from error
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other processes of this machine out while the store is changed."""
-        import fcntl
-
-        folder = mlflow_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _row(item: ModelVersion, aliases: Mapping[int, list[str]]) -> dict[str, object]:

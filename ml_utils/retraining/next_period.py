@@ -15,10 +15,10 @@ from ml_utils.retraining.triggers import choose_rows
 from ml_utils.wording import count, figure, listing, money, percent, times
 
 if TYPE_CHECKING:
-    from ml_utils.data.quality import QualityReport
     from ml_utils.evaluation.result import Evaluation
     from ml_utils.monitoring.result import MonitorResult
     from ml_utils.problem import Problem
+    from ml_utils.quality.report import QualityReport
     from ml_utils.registry.registry import RegisteredModel, Registry
     from ml_utils.retraining.triggers import Trigger
     from ml_utils.serving.batch import BatchScore

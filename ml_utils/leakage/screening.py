@@ -62,69 +62,6 @@ def screen_columns(
     return order.reset_index(drop=True)
 
 
-def target_by_value(frame: pd.DataFrame, column: str, problem: Problem, bins: int = 6) -> pd.DataFrame:
-    """Tell how the target runs over a column's values.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    column : str
-    problem : Problem
-    bins : int
-        Numbers with more distinct values than this are cut at their quantiles.
-
-    Returns
-    -------
-    DataFrame
-        value, rows, target (rate or mean), lower, upper (95 % interval: Wilson for a rate, normal for a
-        mean); the ten most frequent categories at most.
-    """
-    from scipy import stats
-
-    values = frame[column]
-    if pd.api.types.is_numeric_dtype(values) and column not in problem.columns.categorical:
-        label = _bins(values.astype(float), bins)
-    else:
-        label = CategoryCleaner().fit(values.to_frame()).transform(values.to_frame())[column]
-    target = frame[problem.target]
-    y = is_positive(target, problem).astype(float) if problem.task == "binary" else target.astype(float)
-    grouped = y.groupby(label, observed=True).agg(["size", "mean", "std"]).dropna(subset=["mean"])
-    if not isinstance(grouped.index, pd.CategoricalIndex):
-        grouped = grouped.nlargest(10, "size")
-    if problem.task == "binary":
-        tests = [
-            stats.binomtest(round(m * n), int(n)).proportion_ci(method="wilson")
-            for m, n in zip(grouped["mean"], grouped["size"], strict=True)
-        ]
-        lower, upper = [t.low for t in tests], [t.high for t in tests]
-    else:
-        half = 1.96 * grouped["std"].fillna(0) / np.sqrt(grouped["size"])
-        lower, upper = list(grouped["mean"] - half), list(grouped["mean"] + half)
-    return pd.DataFrame(
-        {
-            "value": grouped.index.astype(str),
-            "rows": grouped["size"].to_numpy(int),
-            "target": grouped["mean"].to_numpy(float),
-            "lower": lower,
-            "upper": upper,
-        }
-    )
-
-
-def _bins(values: pd.Series, bins: int) -> pd.Series:
-    """Label numbers by bins of about equal size; a value is never torn apart, a frequent one stands alone."""
-    sizes = values.value_counts().sort_index()
-    middle = (sizes.cumsum() - sizes / 2) / sizes.sum()
-    number = (middle * bins).astype(int).clip(upper=bins - 1)
-    names = {}
-    for _, members in number.groupby(number):
-        low, high = members.index[0], members.index[-1]
-        name = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-        names.update(dict.fromkeys(members.index, name))
-    order = list(dict.fromkeys(names.values()))
-    return pd.Series(pd.Categorical(values.map(names), categories=order, ordered=True), index=values.index)
-
-
 def _numbers(values: pd.Series) -> np.ndarray:
     x = values.to_numpy(dtype=float, na_value=np.nan)
     finite = np.isfinite(x)

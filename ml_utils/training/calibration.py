@@ -1,0 +1,276 @@
+"""Calibration: scores turned into probabilities that mean what they say, learnt on out-of-fold scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from ml_utils.errors import DataError, ParameterError, list_known
+from ml_utils.training.ensembles.blend import from_link, on_link
+
+Array = npt.NDArray[np.float64]
+
+METHODS = ("none", "sigmoid", "isotonic", "venn_abers")
+CLEARLY_BETTER = 2.0  # standard errors of log loss, a row, that calibration must gain to be taken by `auto`
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A monotone map from scores to probabilities.
+
+    Parameters
+    ----------
+    method : {"none", "sigmoid", "isotonic", "venn_abers"}
+    slope, intercept : float
+        Of a sigmoid: calibrated log-odds are slope · log-odds + intercept. For several classes the slope is
+        one over the temperature (Guo et al. 2017).
+    steps : tuple of (ndarray, ndarray)
+        Of the others: scores, ascending, and the probability at each; interpolated between them. One pair a
+        class where there are several.
+    """
+
+    method: str
+    slope: float = 1.0
+    intercept: float = 0.0
+    steps: tuple[tuple[Array, Array], ...] = field(default=(), repr=False)
+
+    def apply(self, score: npt.ArrayLike) -> Array:
+        """Return calibrated probabilities.
+
+        Parameters
+        ----------
+        score : array of shape (n_rows,), P(positive), or (n_rows, n_classes)
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
+        p = np.asarray(score, dtype=float)
+        if self.method == "none":
+            return p
+        if self.method == "sigmoid":
+            found = from_link(self.slope * on_link(p) + self.intercept)
+            return found if p.ndim == 2 else found[:, 1]
+        if p.ndim == 1:
+            return np.interp(p, *self.steps[0])
+        each = np.column_stack([np.interp(p[:, k], *steps) for k, steps in enumerate(self.steps)])
+        total = each.sum(axis=1, keepdims=True)  # one against the rest (Zadrozny & Elkan 2002)
+        return np.where(total > 0, each / np.where(total > 0, total, 1), 1 / p.shape[1])
+
+
+def fit_calibrator(method: str, y: npt.ArrayLike, score: npt.ArrayLike) -> Calibrator:
+    """Learn a calibrator from scores of rows that the model was not fitted on.
+
+    Parameters
+    ----------
+    method : {"none", "sigmoid", "isotonic", "venn_abers"}
+        Platt (1999) with his smoothed targets on the log-odds, or temperature scaling for several classes;
+        isotonic regression; inductive Venn–Abers predictors (Vovk et al. 2015) by the package `venn-abers`.
+    y : array of shape (n_rows,)
+        0 and 1, or class codes.
+    score : array of shape (n_rows,) or (n_rows, n_classes)
+
+    Raises
+    ------
+    ParameterError
+        If the method is unknown, or its package is not installed.
+    DataError
+        If the target has one class only.
+
+    Examples
+    --------
+    >>> sure = np.array([0.01, 0.01, 0.99, 0.99] * 50)  # right three times in four
+    >>> fit_calibrator("sigmoid", [0, 0, 1, 1, 0, 1, 0, 1] * 25, sure).apply([0.01, 0.99]).round(2)
+    array([0.25, 0.75])
+    """
+    if method not in METHODS:
+        raise ParameterError(f"calibration is {method!r}. {list_known(method, METHODS)}")
+    target, p = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    known = np.isfinite(p if p.ndim == 1 else p.sum(axis=1))
+    target, p = target[known], p[known]
+    if len(np.unique(target)) < 2:
+        raise DataError("Calibration needs rows of more than one class; the out-of-fold scores have one.")
+    if method == "none":
+        return Calibrator("none")
+    if method == "sigmoid":
+        slope, intercept = _platt(target, p) if p.ndim == 1 else (_temperature(target, p), 0.0)
+        return Calibrator("sigmoid", slope, intercept)
+    steps = _isotonic if method == "isotonic" else _venn_abers
+    if p.ndim == 1:
+        return Calibrator(method, steps=(steps(target, p),))
+    each = tuple(steps((target == k).astype(float), p[:, k]) for k in range(p.shape[1]))
+    return Calibrator(method, steps=each)
+
+
+@dataclass(frozen=True)
+class CalibrationChoice:
+    """Calibration methods, each judged on folds that it was not fitted on.
+
+    Parameters
+    ----------
+    method : str
+        The method that was taken.
+    compared : DataFrame
+        method, log_loss, gain (in log loss against none, more is better), gain_error (its standard error).
+    """
+
+    method: str
+    compared: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the comparison."""
+        return self.compared
+
+
+def choose_calibration(
+    y: npt.ArrayLike,
+    score: npt.ArrayLike,
+    folds: Sequence[npt.NDArray[np.intp]],
+    methods: Sequence[str] = ("sigmoid", "isotonic"),
+) -> CalibrationChoice:
+    """Take a calibration only where it clearly helps on rows that it was not fitted on.
+
+    Parameters
+    ----------
+    y, score : array
+        As in `fit_calibrator`.
+    folds : sequence of ndarray of int
+        Positions of each fold's rows.
+    methods : sequence of str
+        The simplest first; a later one must be clearly better than the one before it.
+
+    Returns
+    -------
+    CalibrationChoice
+    """
+    target, p = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    rows = np.concatenate(list(folds))
+    losses = {"none": row_loss(target[rows], p[rows])}
+    for method in methods:
+        losses[method] = np.concatenate(
+            [_held_out(method, target, p, rows, fold) for fold in folds],
+        )
+    taken, table = "none", []
+    for method, loss in losses.items():
+        gain = losses["none"] - loss
+        error = float(gain.std(ddof=1) / np.sqrt(len(gain)))
+        table.append((method, float(loss.mean()), float(gain.mean()), error))
+        more = losses[taken] - loss
+        if more.mean() > CLEARLY_BETTER * more.std(ddof=1) / np.sqrt(len(more)):
+            taken = method
+    return CalibrationChoice(taken, pd.DataFrame(table, columns=["method", "log_loss", "gain", "gain_error"]))
+
+
+class Calibrated(ClassifierMixin, BaseEstimator):
+    """A classifier whose probabilities a calibrator sets right.
+
+    After a sigmoid its log-odds are an affine map of the classifier's, so that explanations still add up.
+
+    Parameters
+    ----------
+    estimator : classifier with `predict_proba`
+    calibrator : Calibrator
+        Learnt beforehand, on out-of-fold scores.
+    """
+
+    def __init__(self, estimator: Any, calibrator: Calibrator) -> None:
+        self.estimator = estimator
+        self.calibrator = calibrator
+
+    def fit(self, X: pd.DataFrame, y: npt.ArrayLike) -> Self:
+        """Fit the classifier; the calibrator stays as it is."""
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        self.classes_ = np.unique(np.asarray(y))
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> Array:
+        """Return calibrated probabilities, shape (n_rows, n_classes)."""
+        check_is_fitted(self, "estimator_")
+        p = np.asarray(self.estimator_.predict_proba(X), dtype=float)
+        if p.shape[1] > 2:
+            return self.calibrator.apply(p)
+        positive = self.calibrator.apply(p[:, 1])
+        return np.column_stack([1 - positive, positive])
+
+    def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
+        """Return the likeliest class of each row."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+
+
+def row_loss(y: Array, p: Array) -> Array:
+    """Log loss of each row, with probabilities held off 0 and 1."""
+    right = p[np.arange(len(y)), y.astype(int)] if p.ndim == 2 else np.where(y == 1, p, 1 - p)
+    return -np.log(np.clip(right, 1e-9, 1))
+
+
+def _held_out(
+    method: str, y: Array, p: Array, rows: npt.NDArray[np.intp], fold: npt.NDArray[np.intp]
+) -> Array:
+    others = np.setdiff1d(rows, fold)
+    return row_loss(y[fold], fit_calibrator(method, y[others], p[others]).apply(p[fold]))
+
+
+def _platt(y: Array, p: Array) -> tuple[float, float]:
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    positives, negatives = float(y.sum()), float(len(y) - y.sum())
+    # Platt 1999, section 2.2: targets held off 0 and 1
+    wanted = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    x = on_link(p)
+
+    def loss(w: Array) -> tuple[float, Array]:
+        z = w[0] * x + w[1]
+        error = expit(z) - wanted
+        value = float(np.mean(np.logaddexp(0, z) - wanted * z))
+        return value, np.array([np.mean(error * x), np.mean(error)])
+
+    # a slope below zero would turn the ranking round
+    found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(1e-6, None), (None, None)])
+    return float(found.x[0]), float(found.x[1])
+
+
+def _temperature(y: Array, p: Array) -> float:
+    from scipy.optimize import minimize_scalar
+
+    link = on_link(p)
+    found = minimize_scalar(
+        lambda log_slope: float(row_loss(y, from_link(np.exp(log_slope) * link)).mean()),
+        bounds=(-4, 4),
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def _isotonic(y: Array, p: Array) -> tuple[Array, Array]:
+    from sklearn.isotonic import IsotonicRegression
+
+    # held off 0 and 1 as Platt's targets are: a step of pure rows at an end is no certainty
+    lowest, highest = 1 / (len(y) - y.sum() + 2), 1 - 1 / (y.sum() + 2)
+    fitted = IsotonicRegression(y_min=lowest, y_max=highest, out_of_bounds="clip").fit(p, y)
+    return fitted.X_thresholds_.astype(float), fitted.y_thresholds_.astype(float)
+
+
+def _venn_abers(y: Array, p: Array) -> tuple[Array, Array]:
+    try:
+        from venn_abers import VennAbers
+    except ImportError as error:
+        raise ParameterError(
+            "calibration='venn_abers' needs the package venn-abers: pip install venn-abers. "
+            "Or take calibration='isotonic'."
+        ) from error
+    predictor = VennAbers()
+    predictor.fit(np.column_stack([1 - p, p]), y.astype(int))
+    points = np.unique(np.concatenate([[0.0], p, [1.0]]))
+    if len(points) > 2000:  # steps finer than that say nothing
+        points = np.unique(np.quantile(points, np.linspace(0, 1, 2000)))
+    found, _ = predictor.predict_proba(np.column_stack([1 - points, points]))
+    return points, np.maximum.accumulate(np.asarray(found[:, 1], dtype=float))
