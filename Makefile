@@ -27,7 +27,7 @@ READY   := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report lab mlflow serve score test test-full lint format bench lock clean
+.PHONY: help setup report lab mlflow serve score feast test test-full lint format bench lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -87,6 +87,19 @@ serve: $(READY) ## serve PROBLEM's champion over HTTP (PORT, by default 8000)
 score: $(READY) ## score INPUT (CSV or Parquet) into OUTPUT with PROBLEM's packaged model
 	@$(PY) -m ml_utils.serving.batch '$(INPUT)' '$(OUTPUT)' $(RUN)
 
+feast: .venv-feast/.ready ## publish the features of PROBLEM's page 01 to data/feast/, a local Feast repository
+	@OCTAVO_HOME='$(CURDIR)' .venv-feast/bin/python -m ml_utils.feature_store publish $(RUN)
+
+# Feast needs an older pandas than the rest, so it has an environment of its own.
+.venv-feast/.ready: pyproject.toml
+	@echo "==> setting up .venv-feast (some minutes)"
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing .venv-feast && uv pip install -q --python .venv-feast/bin/python '.[feast]'; \
+	else \
+	  $(PYTHON) -m venv .venv-feast && .venv-feast/bin/pip install -q '.[feast]'; \
+	fi
+	@touch $@
+
 # --- checks -------------------------------------------------------------------------------------------------
 
 lint: $(READY) ## ruff (notebooks too), mypy, notebooks free of outputs
@@ -115,7 +128,7 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header -q -o requirements.lock
 
-clean: ## remove reports, results, snapshots and logged runs; keep .venv and the problem files
-	@rm -rf data/raw data/processed data/results data/mlflow
+clean: ## remove reports, results, snapshots, logged runs; keep .venv, problem files and rules
+	@rm -rf data/raw data/processed data/results data/mlflow data/feast .venvs .venv-feast build
 	@find reports -mindepth 1 ! -name README.md -delete
-	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -82,7 +82,7 @@ def check(frame: pd.DataFrame, problem: Problem, seed: int = 42, max_rows: int =
 # Honest tables.
 @pytest.mark.parametrize("name", ["churn", "spend", "conversion"])
 def test_the_retailers_honest_columns_give_no_finding(name: str) -> None:
-    assert serious(check(honest(name, 700), problem_of(name), max_rows=6000)) == []
+    assert serious(check(honest(name, 700), problem_of(name), max_rows=4000)) == []
 
 
 @needs_public
@@ -149,7 +149,7 @@ def test_finds_what_is_planted_in_real_tables(name: str, leak: str, seed: int) -
 @pytest.mark.full
 @needs_public
 def test_a_faint_copy_among_weak_columns_is_worth_a_question_only() -> None:
-    """What the sentinel can't do: expedia's columns reach an AUC of 0.73, and a copy shares little with them."""
+    """A limit: expedia's columns reach an AUC of 0.73, so a copy shares little with them."""
     frame, problem = honest("expedia"), problem_of("expedia")
     spoilt = planted.faint_copy(frame, answer(frame, problem), np.random.default_rng(1))
     found = {(f.column, f.kind) for f in check(spoilt, problem).findings}
@@ -170,7 +170,7 @@ def test_engagement_depth_is_a_leak_ignored_or_not() -> None:
     frame, problem = table_of("conversion", 700), problem_of("conversion")
     open_problem = problem.model_copy(update={"columns": problem.columns.model_copy(update={"ignore": []})})
     for asked, used in ((problem, False), (open_problem, True)):
-        report = check(frame, asked, max_rows=8000)
+        report = check(frame, asked, max_rows=4000)
         assert {f.column for f in report.of("leak", "suspect")} == {"engagement_depth"}
         found = {f.kind: f for f in report.of("leak")}
         assert "pages_before_decision" in found["counted after the fact"].evidence
@@ -233,6 +233,7 @@ def test_an_id_in_the_order_of_the_target_is_told_though_it_is_no_feature(
 
 
 # Rows.
+@pytest.mark.full
 @needs_public
 def test_repeated_rows_are_told_from_rows_that_are_alike_by_chance() -> None:
     frame, problem = honest("online_shoppers"), problem_of("online_shoppers")
@@ -276,6 +277,7 @@ def test_groups_on_both_sides_named_and_not() -> None:
 
 
 # What is done about it.
+@pytest.mark.full
 def test_drop_takes_the_sure_leaks_and_leaves_the_rest() -> None:
     frame, problem = honest("churn"), problem_of("churn")
     y = answer(frame, problem)
@@ -401,14 +403,14 @@ def test_the_row_before_is_the_same_entitys() -> None:
 def test_the_leak_promises_more_than_it_keeps() -> None:
     frame, problem = table_of("conversion", 700), problem_of("conversion")
     splits = data.split_frame(frame, problem)
-    made = leak_comparison(splits, problem, "engagement_depth", "pages_before_decision", max_rows=12_000)
+    made = leak_comparison(splits, problem, "engagement_depth", "pages_before_decision", max_rows=4000)
     leaky, sound, kept = made.to_frame().itertuples()
     assert leaky.value > 0.99
     assert 0.83 < sound.value_lower < sound.value < sound.value_upper < 0.93
     assert kept.later < sound.later - 0.1
     assert "engagement_depth" in made.sentences()[0]
-    report = check(frame, problem, max_rows=8000)
-    (same,) = known_leak_comparisons(splits, problem, report, max_rows=12_000)
+    report = check(frame, problem, max_rows=4000)
+    (same,) = known_leak_comparisons(splits, problem, report, max_rows=4000)
     pd.testing.assert_frame_equal(same.table, made.table)
     from ml_utils.plots.leakage import leak_promise
 

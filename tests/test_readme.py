@@ -13,7 +13,7 @@ from conftest import ROOT
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "data/README.md", "reports/README.md", "benchmarks/README.md"]
 MADE = ("reports/", "data/raw", "data/processed", "data/results", "data/mlflow", "data/public", ".venv")
-WRITTEN_IN_DATA = ("raw/", "processed/", "results/", "mlflow/", "public/", "inputs/")
+WRITTEN_IN_DATA = ("raw/", "rules/", "feast/", "processed/", "results/", "mlflow/", "public/", "inputs/")
 
 
 def targets() -> set[str]:

@@ -40,9 +40,10 @@ class LeakSentinel:
     Notes
     -----
     A noisy copy of the target can be told from an honest strong column as long as it is alone strong (an AUC
-    of 0.93 and more), or shares nothing with the other columns but the answer, reaches an AUC of about 0.65
-    and meets some thousand rows and other columns that predict the answer, too; a count that goes on after the answer only if the rest of it can be
-    reproduced from other columns, or as a noisy copy can. `benchmarks/bench_leakage.py` measures how often
+    of 0.93 and more), or shares nothing with the other columns but the answer. That needs an AUC of 0.7 to
+    0.8, some thousand rows, and other columns that predict the answer, too. A count that goes on after the
+    answer is found where the rest of it can be reproduced from other columns, or as a noisy copy is. What is
+    fainter is an honest column by all that the table shows. `benchmarks/bench_leakage.py` measures how often
     each strength is found.
     """
 
