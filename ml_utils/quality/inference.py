@@ -48,7 +48,8 @@ def infer_rules(frame: pd.DataFrame, problem: Problem, seed: int = 42) -> Rules:
     if frame.empty:
         raise DataError("The reference table has no rows; rules are inferred from rows. Bring some.")
     frame = frame.loc[:, ~frame.columns.duplicated()]
-    columns = {str(name): _column_rule(frame[name], problem) for name in frame.columns}
+    rows_each = len(frame) / max(frame[problem.id].nunique(), 1) if problem.id in frame.columns else 1.0
+    columns = {str(name): _column_rule(frame[name], problem, rows_each) for name in frame.columns}
     table = TableRule(key=_key(frame, problem), time=find_rhythm(frame, problem))
     rules = Rules(about=About(problem=problem.name, rows=len(frame)), table=table, columns=columns)
     if len(frame) >= MIN_ROWS:
@@ -79,7 +80,7 @@ def load_or_infer(workspace: Workspace, frame: pd.DataFrame, problem: Problem, s
     return rules
 
 
-def _column_rule(column: pd.Series, problem: Problem) -> ColumnRule:
+def _column_rule(column: pd.Series, problem: Problem, rows_each: float) -> ColumnRule:
     name = str(column.name)
     kind = kind_of(column, name in problem.columns.categorical or _is_label(column, problem))
     few = len(column) < MIN_ROWS
@@ -87,7 +88,7 @@ def _column_rule(column: pd.Series, problem: Problem) -> ColumnRule:
     named = {problem.id, problem.group, problem.time}
     changes: dict[str, object] = {}
     if kind in ("number", "whole number") and name not in {*named, problem.target}:
-        bounds = find_bounds(numbers(column), kind == "whole number")
+        bounds = find_bounds(numbers(column), kind == "whole number", rows_each)
         changes["range"] = (bounds.low, bounds.high) if bounds and not few else None
     elif kind == "date" and name not in named:
         changes["between"] = None if few else _between(column)

@@ -54,7 +54,7 @@ class _Tail:
         return gap
 
 
-def find_bounds(values: np.ndarray, whole: bool = False) -> Bounds | None:
+def find_bounds(values: np.ndarray, whole: bool = False, rows_each: float = 1.0) -> Bounds | None:
     """Learn the plausible range of a column.
 
     Parameters
@@ -63,6 +63,8 @@ def find_bounds(values: np.ndarray, whole: bool = False) -> Bounds | None:
         Numbers; those that are not finite are left out.
     whole : bool
         Whether the column holds whole numbers.
+    rows_each : float
+        Rows of one entity: one old customer in twelve rows is no bound of an age.
 
     Returns
     -------
@@ -89,8 +91,8 @@ def find_bounds(values: np.ndarray, whole: bool = False) -> Bounds | None:
     bottom, first_below = _last_plausible(-x[::-1])
     low, high = float(-bottom), float(top)
     kept = x[(x >= low) & (x <= high)]
-    above = _bound(kept, first_above, whole)
-    below = -_bound(-kept[::-1], first_below, whole)
+    above = _bound(kept, first_above, whole, FIRM * rows_each)
+    below = -_bound(-kept[::-1], first_below, whole, FIRM * rows_each)
     if low >= 0:
         below = max(below, 0.0)
     if high <= 0:
@@ -169,12 +171,12 @@ def _after_other_unit(x: np.ndarray, distinct: np.ndarray, tail: _Tail) -> int |
     return None
 
 
-def _bound(kept: np.ndarray, apart: float | None, whole: bool) -> float:
+def _bound(kept: np.ndarray, apart: float | None, whole: bool, firm: float) -> float:
     """Return how far up later values may go; `kept` is sorted."""
     last, counts = np.unique(kept[-min(len(kept), 100_000) :], return_counts=True)
     high, n_last = float(last[-1]), int(counts[-1])
     before = int(counts[-2]) if len(counts) > 1 else n_last
-    if n_last * min(1.0, n_last / before) >= FIRM:
+    if n_last * min(1.0, n_last / before) >= firm:
         return high
     tail = _tail(kept)
     width = float(kept[-1] - kept[0])

@@ -188,6 +188,8 @@ def _information(material: Material, target: Array, discrete: Array) -> pd.Serie
     from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
     estimate = mutual_info_classif if material.classes else mutual_info_regression
-    values = material.features.to_numpy(float)
+    values = material.features.to_numpy(float, copy=True)
+    for i in np.flatnonzero(discrete):  # as whole numbers: scikit-learn warns of categories with a point
+        values[:, i] = np.unique(values[:, i], return_inverse=True)[1]
     found = estimate(values, target, discrete_features=discrete, random_state=material.seed)
     return pd.Series(found, index=material.names)
