@@ -16,13 +16,14 @@ SEED = 42
 
 @dataclass(frozen=True)
 class BenchTable:
-    """Raw columns, target (0 or 1), the groups that a fold must not tear apart, and the folds."""
+    """Raw columns, target (0 or 1), groups that a fold must not tear apart, folds, true probabilities."""
 
     name: str
     X: pd.DataFrame
     y: pd.Series
     groups: pd.Series | None
     folds: list[tuple[np.ndarray, np.ndarray]]
+    truth: pd.Series | None = None  # where a generator knows it
 
 
 def read(name: str, n_folds: int = 5) -> BenchTable:
@@ -35,11 +36,12 @@ def read(name: str, n_folds: int = 5) -> BenchTable:
     """
     from ml_utils.training.search import make_folds
 
-    X, y, groups = _TABLES[name]()
+    X, y, groups, *known = TABLES[name]()
     X, y = X.reset_index(drop=True), y.reset_index(drop=True).astype("int8")
     codes = None if groups is None else pd.factorize(groups)[0]
     folds = make_folds(y.to_numpy(), codes, n_folds, "binary", SEED)
-    return BenchTable(name, X, y, groups, [(fold.train, fold.valid) for fold in folds])
+    truth = known[0].reset_index(drop=True) if known else None
+    return BenchTable(name, X, y, groups, [(fold.train, fold.valid) for fold in folds], truth)
 
 
 def _telco() -> tuple[pd.DataFrame, pd.Series, None]:
@@ -57,21 +59,25 @@ def _bank() -> tuple[pd.DataFrame, pd.Series, None]:
     return table.drop(columns=["y", "duration"]), table["y"] == "yes", None
 
 
-def _churn() -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+def _churn() -> tuple[pd.DataFrame, pd.Series, pd.Series, pd.Series]:
     from ml_utils.synthetic import read_view
 
-    table = read_view("churn", 3_000, SEED)[0].drop_duplicates()
+    table, truth = read_view("churn", 3_000, SEED)
+    table = table.drop_duplicates()
     table = table[table["snapshot_date"].astype(str) < "2025-01"].reset_index(drop=True)
-    keys = ["customer_id", "snapshot_date", "churned"]
-    return table.drop(columns=keys), table["churned"] == 1, table["customer_id"]
+    keys = ["customer_id", "snapshot_date"]
+    known = table[keys].merge(truth, "left", keys)["true_probability"]
+    return table.drop(columns=[*keys, "churned"]), table["churned"] == 1, table["customer_id"], known
 
 
-def _conversion() -> tuple[pd.DataFrame, pd.Series, None]:
+def _conversion() -> tuple[pd.DataFrame, pd.Series, None, pd.Series]:
     from ml_utils.synthetic import read_view
 
-    table = read_view("conversion", 2_000, SEED)[0].drop_duplicates().iloc[:30_000]
+    table, truth = read_view("conversion", 2_000, SEED)
+    table = table.drop_duplicates().iloc[:30_000]
+    known = table[["session_id"]].merge(truth, "left", "session_id")["true_probability"]
     left_out = ["session_id", "started_at", "visitor_id", "engagement_depth", "ordered"]
-    return table.drop(columns=left_out), table["ordered"] == 1, None
+    return table.drop(columns=left_out), table["ordered"] == 1, None, known
 
 
 def _breast_cancer() -> tuple[pd.DataFrame, pd.Series, None]:
@@ -88,7 +94,7 @@ def _digits() -> tuple[pd.DataFrame, pd.Series, None]:
     return X, y == 8, None
 
 
-_TABLES = {
+TABLES = {
     "telco": _telco,
     "online_shoppers": _online_shoppers,
     "bank_marketing": _bank,

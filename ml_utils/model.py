@@ -22,7 +22,7 @@ class Model:
     ----------
     pipeline : Pipeline
         FeatureEngineer → estimator; raw columns in.
-    task : {"binary", "regression"}
+    task : {"binary", "multiclass", "regression"}
     columns : tuple of str
         The raw columns that the pipeline was fitted on, in order.
     name : str
@@ -32,13 +32,13 @@ class Model:
     """
 
     pipeline: Pipeline
-    task: Literal["binary", "regression"]
+    task: Literal["binary", "multiclass", "regression"]
     columns: tuple[str, ...]
     name: str
     threshold: float | None = None
 
     def predict_score(self, X: pd.DataFrame) -> np.ndarray:
-        """Return P(positive) for a binary model, the predicted value for a regression.
+        """Return P(positive) for a binary model, each class's probability, or the predicted value.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class Model:
 
         Returns
         -------
-        ndarray of shape (n_rows,), float64
+        ndarray of shape (n_rows,), or (n_rows, n_classes) for several classes, float64
 
         Raises
         ------
@@ -63,6 +63,8 @@ class Model:
         table = X[list(self.columns)]
         if self.task == "binary":
             return np.asarray(self.pipeline.predict_proba(table)[:, 1], dtype=float)
+        if self.task == "multiclass":
+            return np.asarray(self.pipeline.predict_proba(table), dtype=float)
         return np.asarray(self.pipeline.predict(table), dtype=float)
 
     def decide(self, X: pd.DataFrame) -> np.ndarray:

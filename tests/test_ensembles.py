@@ -29,6 +29,10 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return 0.8 * np.array([*views, rng.normal(size=4000)]), y
 
 
+def by_fold(oof: dict[str, np.ndarray], folds: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
+    return {name: [scores[rows] for rows in folds] for name, scores in oof.items()}
+
+
 @pytest.mark.parametrize("kind", ["blend", "greedy", "stacking"])
 def test_noise_gets_no_weight_and_equal_views_equal_ones(
     rows: tuple[np.ndarray, np.ndarray], kind: str
@@ -64,7 +68,7 @@ def test_an_ensemble_of_two_views_beats_both_on_rows_it_never_saw(
     parts, y = rows[0][:2], rows[1]
     oof = {name: 1 / (1 + np.exp(-part)) for name, part in zip("ab", parts, strict=True)}
     folds = np.array_split(np.arange(len(y)), 5)
-    found = score_ensemble(kind, oof, y, folds, AUC)
+    found = score_ensemble(kind, by_fold(oof, folds), y, folds, AUC)
     alone = [np.mean([AUC.value(y[fold], oof[name][fold]) for fold in folds]) for name in "ab"]
     assert np.mean(found.fold_scores) > max(alone)
     assert np.isfinite(found.oof).all()
@@ -78,18 +82,16 @@ def test_weights_of_a_fold_are_chosen_on_the_other_folds(rows: tuple[np.ndarray,
     turned = y.copy()
     turned[folds[0]] = 1 - turned[folds[0]]
     for kind in ("blend", "greedy", "stacking"):
-        before = score_ensemble(kind, oof, y, folds, AUC).oof[folds[0]]
-        after = score_ensemble(kind, oof, turned, folds, AUC).oof[folds[0]]
+        before = score_ensemble(kind, by_fold(oof, folds), y, folds, AUC).oof[folds[0]]
+        after = score_ensemble(kind, by_fold(oof, folds), turned, folds, AUC).oof[folds[0]]
         np.testing.assert_array_equal(before, after)
 
 
 def test_rows_that_no_fold_scores_are_left_aside(rows: tuple[np.ndarray, np.ndarray]) -> None:
     parts, y = rows
     oof = {name: 1 / (1 + np.exp(-part)) for name, part in zip("abc", parts, strict=True)}
-    for scores in oof.values():
-        scores[:1000] = np.nan
     folds = np.array_split(np.arange(1000, len(y)), 3)
-    found = score_ensemble("blend", oof, y, folds, AUC)
+    found = score_ensemble("blend", by_fold(oof, folds), y, folds, AUC)
     assert np.isnan(found.oof[:1000]).all()
     assert np.isfinite(found.oof[1000:]).all()
 

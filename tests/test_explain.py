@@ -12,14 +12,16 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 
 from ml_utils.errors import DataError
-from ml_utils.explanation.contributions import _sampled, contributions, log_odds
+from ml_utils.explanation.contributions import _sampled, contributions, log_odds, spread_rounding
 from ml_utils.explanation.explain import SEVERAL, category_effects, explain
 from ml_utils.explanation.known_effects import Effect, check_drivers, known_effects
 from ml_utils.explanation.permutation import permutation_importance
 from ml_utils.features.engineer import FeatureEngineer
 from ml_utils.model import Model
 from ml_utils.problem import load_problem
+from ml_utils.training.calibration import Calibrated, Calibrator
 from ml_utils.training.candidates import CANDIDATES, Setting
+from ml_utils.training.ensembles import LogOddsBlend, MeanBlend
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +42,14 @@ def table():
 
 
 def fitted(name, table, task="binary"):
-    X, y = table
     candidate = CANDIDATES[name]
     estimator = candidate.build(dict(candidate.prior), Setting(task))
-    steps = [("features", FeatureEngineer(scaling=candidate.scaling)), ("model", estimator)]
+    return as_model(estimator, table, task, name)
+
+
+def as_model(estimator, table, task="binary", name="model"):
+    X, y = table
+    steps = [("features", FeatureEngineer()), ("model", estimator)]
     return Model(Pipeline(steps).fit(X, y), task, tuple(X.columns), name, 0.5 if task == "binary" else None)
 
 
@@ -51,13 +57,96 @@ def fitted(name, table, task="binary"):
 def test_contributions_add_up_and_find_the_drivers(table, name):
     X, _ = table
     found = explain(fitted(name, table), X, n_rows=300)
-    assert found.additivity_error < (1e-4 if name == "xgboost" else 1e-9)  # XGBoost counts in 32 bits
+    assert found.additivity_error < (1e-6 if name == "xgboost" else 1e-9)  # XGBoost counts in 32 bits
     assert (len(found.rows), len(found.sources)) == (300, 4)
     assert found.top(2) == ["usage", "plan"]
     effects = found.importance.set_index("source")
     assert effects.loc["usage", "direction"] == 1
     assert effects.loc["plan", "effect"] == "raised by basic, lowered by pro"
     assert effects["share"].sum() == pytest.approx(1)
+
+
+def build(name, task="binary"):
+    return CANDIDATES[name].build(dict(CANDIDATES[name].prior), Setting(task))
+
+
+SIGMOID = Calibrator("sigmoid", 1.3, -0.2)
+BOTH = ("xgboost", "spline_logistic")
+
+
+def blend(*names, weights=(0.6, 0.4), intercept=0.1, task="binary"):
+    kind = MeanBlend if task == "regression" else LogOddsBlend
+    return kind([(name, build(name, task)) for name in names], list(weights), intercept)
+
+
+NESTED = {
+    "calibrated": Calibrated(build("xgboost"), SIGMOID),
+    "not calibrated": Calibrated(build("lightgbm"), Calibrator("none")),
+    "blend": blend(*BOTH),
+    "blend, calibrated": Calibrated(blend("lightgbm", *BOTH, weights=(0.5, 0.2, 0.3)), SIGMOID),
+    "blend of calibrated": LogOddsBlend(
+        [("a", Calibrated(build("lightgbm"), SIGMOID)), ("b", build("logistic"))], [0.7, 0.3]
+    ),
+    "blend in a blend": LogOddsBlend(
+        [("a", blend(*BOTH)), ("b", build("hist_gradient_boosting"))], [2.0, 1.0]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_blends_and_calibrated_models_add_up(table, kind):
+    found = explain(as_model(NESTED[kind], table), table[0], n_rows=300)
+    assert found.additivity_error < 1e-6
+    assert found.method.startswith("SHAP, exact for trees")
+    assert len(found.rows) == 300
+    assert found.top(2) == ["usage", "plan"]
+
+
+def test_a_blends_values_are_the_weighted_sum_of_its_members(table):
+    model = as_model(Calibrated(blend(*BOTH), SIGMOID), table)
+    Z = model.pipeline["features"].transform(table[0].head(50))
+    found = contributions(model.pipeline["model"], Z, Z, seed=1)
+    first, second = (
+        contributions(member, Z, Z, seed=1) for _, member in model.pipeline["model"].estimator_.members_
+    )
+    np.testing.assert_allclose(found.shap, 1.3 * (0.6 * first.shap + 0.4 * second.shap))
+    assert found.base == pytest.approx(1.3 * (0.6 * first.base + 0.4 * second.base + 0.1) - 0.2)
+    assert found.method == "SHAP, exact for trees and linear models"
+
+
+def test_a_blend_of_regressors_adds_up(table):
+    X, _ = table
+    y = 10 * X["usage"].to_numpy() + 50
+    model = as_model(blend("ridge", "xgboost", task="regression"), (X, y), "regression")
+    assert explain(model, X, n_rows=200).additivity_error < 1e-6
+
+
+@pytest.mark.parametrize("name", ["naive_bayes", "nearest_neighbours", "svm", "neural_network", "isotonic"])
+def test_models_without_a_closed_form_are_sampled_alone_or_in_a_blend(table, name, monkeypatch):
+    monkeypatch.setattr("ml_utils.explanation.contributions.MAX_SAMPLED_ROWS", 10)
+    monkeypatch.setattr("ml_utils.explanation.contributions.ORDERS", 4)
+    X, y = table[0].head(400), table[1][:400]
+    steps = Calibrator("isotonic", steps=((np.array([0.0, 0.3, 1.0]), np.array([0.05, 0.4, 0.9])),))
+    estimator = Calibrated(build("logistic"), steps) if name == "isotonic" else build(name)
+    for one, method in (
+        (estimator, "SHAP by sampled orders"),
+        (
+            LogOddsBlend([("a", estimator), ("b", build("lightgbm"))], [0.5, 0.5]),
+            "SHAP, exact for trees; SHAP by sampled orders",
+        ),
+    ):
+        found = explain(as_model(one, (X, y)), X)
+        assert found.additivity_error < 1e-6
+        assert found.method in (method, "; ".join(reversed(method.split("; "))))
+        assert len(found.rows) == 10
+
+
+def test_only_rounding_is_spread():
+    shap = np.array([[1.0, -3.0], [0.0, 0.0]])
+    exact = spread_rounding(shap, 0.5, np.array([-1.500004, 0.5]))
+    np.testing.assert_allclose(exact.sum(axis=1), [-2.000004, 0.0])
+    wrong = spread_rounding(shap, 0.5, np.array([-1.4, 0.6]))
+    np.testing.assert_array_equal(wrong, shap)
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost"])

@@ -30,7 +30,7 @@ class Metric:
     label : str
         What a page calls it.
     greater_is_better : bool
-    task : {"binary", "regression"}
+    task : {"binary", "multiclass", "regression"}
     kind : {"score", "decision"}
         Whether `function` takes scores (probabilities, predicted values) or decisions (0 or 1).
     function : callable
@@ -47,7 +47,7 @@ class Metric:
     name: str
     label: str
     greater_is_better: bool
-    task: Literal["binary", "regression"]
+    task: Literal["binary", "multiclass", "regression"]
     kind: Literal["score", "decision"]
     function: Callable[[Array, Array], float]
 
@@ -91,10 +91,13 @@ def get_metric(name: str, task: str) -> Metric:
     ParameterError
         If there is none; the message lists the known ones.
     """
-    known = [item.name for item in METRICS.values() if item.task == task]
+    from ml_utils.evaluation.multiclass import MULTICLASS
+
+    table = MULTICLASS if task == "multiclass" else METRICS
+    known = [item.name for item in table.values() if item.task == task]
     if name not in known:
         raise ParameterError(f"There is no metric {name!r} for a {task} task. {list_known(name, known)}")
-    return METRICS[name]
+    return table[name]
 
 
 def check_scores(y: npt.ArrayLike, score: npt.ArrayLike, task: str) -> tuple[Array, Array]:

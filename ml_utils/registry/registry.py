@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
-from ml_utils.errors import RegistryError, list_known
+from ml_utils.errors import ParameterError, RegistryError, list_known
 from ml_utils.files import sha256_bytes
 from ml_utils.model import Model
 from ml_utils.paths import Workspace, mlflow_folder
 from ml_utils.registry import feature_sets as stored
+from ml_utils.registry.description import describe_data, describe_model
 from ml_utils.registry.inputs import InputSchema
 from ml_utils.registry.package import MANIFEST, Manifest, pack, unpack
 from ml_utils.registry.promotions import Promotion, PromotionLog
@@ -39,11 +40,27 @@ _SHA, _HEAD = "manifest_sha256", "promotion_log_head"
 
 @dataclass(frozen=True)
 class CandidateRun:
-    """One candidate of a search: its name, parameters and metrics."""
+    """One candidate of a search.
+
+    Parameters
+    ----------
+    name : str
+    params : mapping
+    metrics : mapping
+        Those that are not finite are left out.
+    weights : mapping
+        Of an ensemble's members; logged as parameters `weight_…`.
+    tables : mapping
+        Name to table, each kept as a CSV file.
+    tags : mapping
+    """
 
     name: str
     params: Mapping[str, object]
     metrics: Mapping[str, float]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +126,9 @@ class Registry:
         leaderboard: pd.DataFrame,
         candidates: list[CandidateRun],
         snapshot_sha256: str,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        model: Model | None = None,
+        example: pd.DataFrame | None = None,
     ) -> str:
         """Log a search as a run, with a child run for each candidate.
 
@@ -120,19 +140,32 @@ class Registry:
             Kept with the run as leaderboard.csv.
         candidates : list of CandidateRun
         snapshot_sha256 : str
-            Hash of the data.
+            Hash of the data; kept as a tag and as the run's input.
+        tables : mapping, optional
+            Name to table, each kept as a CSV file.
+        model : Model, optional
+            The chosen one: its package, signature and input example are kept with the run.
+        example : DataFrame, optional
+            Training rows, with `model`.
 
         Returns
         -------
         str
             The run's id.
         """
+        if (model is None) != (example is None):
+            raise ParameterError("log_search takes `model` and `example` together; give both, or neither.")
+        packed = pack(model, example, self.name, snapshot_sha256) if model and example is not None else {}
         with self.tracking.guarded(), self.tracking.locked():
             parent = self.tracking.log_run("search", params, metrics, {"snapshot_sha256": snapshot_sha256})
-            self._client.log_text(parent, leaderboard.to_csv(index=False), "leaderboard.csv")
+            self._client.log_inputs(parent, [describe_data(self.name, snapshot_sha256)])
+            files = _as_csv({"leaderboard": leaderboard, **(tables or {})})
+            if packed:
+                files |= describe_model(model, example)  # type: ignore[arg-type]
+                self.tracking.upload(packed, parent, _folder(packed))
+            self._log_files(parent, files)
             for candidate in candidates:
-                tags = {"mlflow.parentRunId": parent}
-                self.tracking.log_run(candidate.name, candidate.params, candidate.metrics, tags)
+                self._log_candidate(candidate, parent)
             return parent
 
     def log_feature_set(self, feature_set: FeatureSet) -> str:
@@ -221,7 +254,7 @@ class Registry:
         }
         with self.tracking.guarded(), self.tracking.locked():
             run = run_id or self.tracking.log_run("register", {"candidate": model.name}, metrics, {})
-            source = self.tracking.upload(files, run, f"model-{digest[:12]}")
+            source = self.tracking.upload(files, run, _folder(files))
             self._make_model()
             made = self._client.create_model_version(self.name, source=source, run_id=run, tags=tags)
             self._client.set_registered_model_alias(self.name, CHALLENGER, str(made.version))
@@ -383,6 +416,16 @@ class Registry:
         found = self._client.search_registered_models(f"name='{self.name}'")
         return found[0] if found else None
 
+    def _log_candidate(self, candidate: CandidateRun, parent: str) -> None:
+        weights = {f"weight_{name}": round(weight, 6) for name, weight in candidate.weights.items()}
+        tags = {"mlflow.parentRunId": parent, **candidate.tags}
+        run = self.tracking.log_run(candidate.name, {**candidate.params, **weights}, candidate.metrics, tags)
+        self._log_files(run, _as_csv(candidate.tables))
+
+    def _log_files(self, run_id: str, files: Mapping[str, str]) -> None:
+        for name, content in files.items():
+            self._client.log_text(run_id, content, name)
+
     def _find(self, which: str | int) -> ModelVersion:
         with self.tracking.guarded():
             model = self._registered()
@@ -407,6 +450,15 @@ class Registry:
             )
         known = [*aliases, *sorted(versions, key=int)]
         raise RegistryError(f"{self.name} has no version or alias {which!r}. {list_known(str(which), known)}")
+
+
+def _folder(packed: Mapping[str, bytes]) -> str:
+    """Return where a package stands in a run: one folder for one content."""
+    return f"model-{sha256_bytes(packed[MANIFEST])[:12]}"
+
+
+def _as_csv(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    return {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()}
 
 
 def _row(item: ModelVersion, aliases: Mapping[int, list[str]]) -> dict[str, object]:

@@ -120,7 +120,9 @@ class Tracking:
         return found.experiment_id
 
     def upload(self, files: Mapping[str, bytes], run_id: str, folder: str) -> str:
-        """Store files with a run and return where they are."""
+        """Store files with a run and return where they are; a folder that is whole is left as it is."""
+        if len(self.client.list_artifacts(run_id, folder)) == len(files):
+            return f"{self.client.get_run(run_id).info.artifact_uri}/{folder}"
         with tempfile.TemporaryDirectory() as aside:
             for name, content in files.items():
                 (Path(aside) / name).write_bytes(content)

@@ -18,6 +18,7 @@ from ml_utils.training.ensembles.blend import from_link, on_link
 Array = npt.NDArray[np.float64]
 
 METHODS = ("none", "sigmoid", "isotonic", "venn_abers")
+_COMPARED = ["method", "log_loss", "gain", "gain_error"]
 CLEARLY_BETTER = 2.0  # standard errors of log loss, a row, that calibration must gain to be taken by `auto`
 
 
@@ -30,7 +31,7 @@ class Calibrator:
     method : {"none", "sigmoid", "isotonic", "venn_abers"}
     slope, intercept : float
         Of a sigmoid: calibrated log-odds are slope · log-odds + intercept. For several classes the slope is
-        one over the temperature (Guo et al. 2017).
+        one over the temperature (Guo et al. 2017), and there may be an intercept for each.
     steps : tuple of (ndarray, ndarray)
         Of the others: scores, ascending, and the probability at each; interpolated between them. One pair a
         class where there are several.
@@ -38,7 +39,7 @@ class Calibrator:
 
     method: str
     slope: float = 1.0
-    intercept: float = 0.0
+    intercept: float | tuple[float, ...] = 0.0
     steps: tuple[tuple[Array, Array], ...] = field(default=(), repr=False)
 
     def apply(self, score: npt.ArrayLike) -> Array:
@@ -56,7 +57,7 @@ class Calibrator:
         if self.method == "none":
             return p
         if self.method == "sigmoid":
-            found = from_link(self.slope * on_link(p) + self.intercept)
+            found = from_link(self.slope * on_link(p) + np.asarray(self.intercept))
             return found if p.ndim == 2 else found[:, 1]
         if p.ndim == 1:
             return np.interp(p, *self.steps[0])
@@ -119,10 +120,16 @@ class CalibrationChoice:
         The method that was taken.
     compared : DataFrame
         method, log_loss, gain (in log loss against none, more is better), gain_error (its standard error).
+    calibrator : Calibrator
+        Learnt on all out-of-fold scores.
+    score : ndarray
+        The scores, each fold's calibrated by what was learnt on the others.
     """
 
     method: str
     compared: pd.DataFrame
+    calibrator: Calibrator = field(default_factory=lambda: Calibrator("none"), repr=False)
+    score: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the comparison."""
@@ -152,11 +159,8 @@ def choose_calibration(
     """
     target, p = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
     rows = np.concatenate(list(folds))
-    losses = {"none": row_loss(target[rows], p[rows])}
-    for method in methods:
-        losses[method] = np.concatenate(
-            [_held_out(method, target, p, rows, fold) for fold in folds],
-        )
+    scores = {"none": p} | {method: _held_out(method, target, p, folds) for method in methods}
+    losses = {method: row_loss(target[rows], score[rows]) for method, score in scores.items()}
     taken, table = "none", []
     for method, loss in losses.items():
         gain = losses["none"] - loss
@@ -165,7 +169,33 @@ def choose_calibration(
         more = losses[taken] - loss
         if more.mean() > CLEARLY_BETTER * more.std(ddof=1) / np.sqrt(len(more)):
             taken = method
-    return CalibrationChoice(taken, pd.DataFrame(table, columns=["method", "log_loss", "gain", "gain_error"]))
+    compared = pd.DataFrame(table, columns=_COMPARED)
+    return CalibrationChoice(taken, compared, fit_calibrator(taken, target[rows], p[rows]), scores[taken])
+
+
+def calibrate(
+    method: str, task: str, y: npt.ArrayLike, score: npt.ArrayLike, folds: Sequence[npt.NDArray[np.intp]]
+) -> CalibrationChoice:
+    """Choose a calibration, or take the one that is named.
+
+    Parameters
+    ----------
+    method : {"auto", "none", "sigmoid", "isotonic", "venn_abers"}
+    task : {"binary", "multiclass", "regression"}
+        A regression has no probabilities to calibrate.
+    y, score, folds
+        As in `choose_calibration`.
+    """
+    p = np.asarray(score, dtype=float)
+    if task == "regression":
+        return CalibrationChoice("none", pd.DataFrame(columns=_COMPARED), score=p)
+    if method == "auto":
+        return choose_calibration(y, p, folds)
+    judged = choose_calibration(y, p, folds, methods=() if method == "none" else (method,))
+    target = np.asarray(y, dtype=float)
+    rows = np.concatenate(list(folds))
+    scores = p if method == "none" else _held_out(method, target, p, folds)
+    return CalibrationChoice(method, judged.compared, fit_calibrator(method, target[rows], p[rows]), scores)
 
 
 class Calibrated(ClassifierMixin, BaseEstimator):
@@ -211,11 +241,14 @@ def row_loss(y: Array, p: Array) -> Array:
     return -np.log(np.clip(right, 1e-9, 1))
 
 
-def _held_out(
-    method: str, y: Array, p: Array, rows: npt.NDArray[np.intp], fold: npt.NDArray[np.intp]
-) -> Array:
-    others = np.setdiff1d(rows, fold)
-    return row_loss(y[fold], fit_calibrator(method, y[others], p[others]).apply(p[fold]))
+def _held_out(method: str, y: Array, p: Array, folds: Sequence[npt.NDArray[np.intp]]) -> Array:
+    """Calibrate each fold's scores by what the other folds' teach; NaN in rows that no fold holds."""
+    found = np.full(p.shape, np.nan)
+    rows = np.concatenate(list(folds))
+    for fold in folds:
+        others = np.setdiff1d(rows, fold)
+        found[fold] = fit_calibrator(method, y[others], p[others]).apply(p[fold])
+    return found
 
 
 def _platt(y: Array, p: Array) -> tuple[float, float]:

@@ -54,12 +54,12 @@ class HoldoutCheck:
 
     def results(self) -> dict[str, object]:
         """Return everything, for a results file."""
-        return {"valid": self.metrics, "calibration": self.calibration, "achieved": self.achieved}
+        return {"valid": self.metrics, "calibration_bins": self.calibration, "achieved": self.achieved}
 
     def headline(self, trainer: ModelTrainer) -> dict[str, str]:
         """Return the figures that stand for the page on the index."""
-        best, metric = trainer.candidates_[0], trainer.metric_
-        shown = {"best model": best.label, f"{metric.label}, cross-validated": _score(best.mean)}
+        best, metric = trainer.chosen_result_, trainer.metric_
+        shown = {"chosen model": best.label, f"{metric.label}, cross-validated": _score(best.mean)}
         if metric.name in self.metrics:
             shown[f"{metric.label}, rows kept apart"] = _score(self.metrics[metric.name].iloc[0])
         if np.isfinite(self.achieved):
@@ -112,10 +112,11 @@ def check_holdout(
     )
     by = "roc_auc" if task == "binary" else "r2"
     achieved = float(table[by].iloc[0] / table[by].iloc[-1]) if truth is not None else float("nan")
-    return HoldoutCheck(table, _calibration(target, first, task), len(target), achieved)
+    return HoldoutCheck(table, calibration_table(target, first, task), len(target), achieved)
 
 
-def _calibration(y: Array, score: Array, task: str, bins: int = 10) -> pd.DataFrame:
+def calibration_table(y: Array, score: Array, task: str, bins: int = 10) -> pd.DataFrame:
+    """Return predicted (mean score), observed (mean target) with a 95 % interval, and rows, by bin."""
     from ml_utils.evaluation.curves import wilson
 
     grouped = pd.DataFrame({"y": y, "score": score}).groupby(calibration_bins(score, bins))
@@ -137,13 +138,13 @@ def _calibration(y: Array, score: Array, task: str, bins: int = 10) -> pd.DataFr
 
 
 def gap_sentence(trainer: ModelTrainer) -> str:
-    """Say in words how much of what the best model learnt does not carry over to new rows."""
-    best, label = trainer.candidates_[0], trainer.metric_.label
+    """Say in words how much of what the chosen model learnt does not carry over to new rows."""
+    best, label = trainer.chosen_result_, trainer.metric_.label
     base = next(item for item in trainer.candidates_ if item.name == "baseline")
     if best.name == "baseline":
         return "The baseline learns nothing, so that nothing can be learnt by heart."
     learnt = abs(best.train_mean - base.train_mean)
-    gap = float(trainer.leaderboard_["gap"].iloc[0])
+    gap = float(trainer.leaderboard_.set_index("candidate").loc[best.name, "gap"])
     lost = max(gap, 0.0) / learnt if learnt else 0.0
     verdict = "which is little" if lost <= CARRIES_OVER else "which is much: it learns rows by heart"
     reached = f"{_metric(label)} {_score(best.train_mean)} on the rows it was fitted on"
@@ -204,16 +205,20 @@ def training_sentences(trainer: ModelTrainer, check: HoldoutCheck, problem: Prob
 
 
 def _winner(trainer: ModelTrainer, check: HoldoutCheck, problem: Problem) -> str:
-    best, metric = trainer.candidates_[0], trainer.metric_
+    best, metric = trainer.chosen_result_, trainer.metric_
     base = next(item for item in trainer.candidates_ if item.name == "baseline")
     if best.name == "baseline":
         return (
             "No model predicts better than taking no column into account: the best "
             f"{metric.label} of cross-validation is the baseline's {_score(base.mean)}."
         )
-    what = f"predicts {problem.target} best"
+    ahead = best is trainer.candidates_[0]
+    well = (
+        "best" if ahead else f"as well as can be told from {trainer.candidates_[0].label}, and more simply,"
+    )
+    what = f"predicts {problem.target} {well}"
     if trainer.task_ == "binary" and problem.outcome:
-        what = f"predicts best which {problem.entity} {problem.outcome}"
+        what = f"predicts {well} which {problem.entity} {problem.outcome}"
     seen = check.metrics[metric.name].iloc[0] if metric.name in check.metrics else float("nan")
     held = f", and {_score(seen)} on {count(check.rows)} rows kept apart" if np.isfinite(seen) else ""
     return (
@@ -224,7 +229,21 @@ def _winner(trainer: ModelTrainer, check: HoldoutCheck, problem: Problem) -> str
 
 def _doubt(trainer: ModelTrainer, check: HoldoutCheck) -> str:
     board = trainer.leaderboard_[trainer.leaderboard_["error"] == ""]
+    row = board.set_index("candidate").loc[trainer.chosen_result_.name]
+    share = ""
+    if np.isfinite(check.achieved):
+        what = "AUC" if trainer.task_ == "binary" else "R²"
+        share = f"; the model reaches {percent(check.achieved)} of the best achievable {what}"
+    interval = f"between {_score(row['lower'])} and {_score(row['upper'])}"
+    return f"With 95 % certainty its {trainer.metric_.label} lies {interval}; {_rivals(trainer)}{share}."
+
+
+def _rivals(trainer: ModelTrainer) -> str:
+    """Say which of the other candidates may be as good."""
+    board = trainer.leaderboard_[trainer.leaderboard_["error"] == ""]
     best, others = board.iloc[0], board.iloc[1:]
+    if trainer.chosen_result_.name != best["candidate"]:
+        return f"{best['label']} scores {_score(best['mean'])}, a lead that may be chance"
     tied = others.loc[others["tied_with_best"], "label"].tolist()
     behind = others.loc[~others["tied_with_best"] & (others["candidate"] != "baseline"), "label"].tolist()
     parts = []
@@ -232,25 +251,20 @@ def _doubt(trainer: ModelTrainer, check: HoldoutCheck) -> str:
         parts.append(f"its lead over {listing(tied)} may be chance")
     if behind:
         parts.append(f"its lead over {listing(behind)} is real")
-    text = " and ".join(parts) or "only the baseline stands beside it"
-    share = ""
-    if np.isfinite(check.achieved):
-        what = "AUC" if trainer.task_ == "binary" else "R²"
-        share = f"; the model reaches {percent(check.achieved)} of the best achievable {what}"
-    interval = f"between {_score(best['lower'])} and {_score(best['upper'])}"
-    return f"With 95 % certainty its {trainer.metric_.label} lies {interval}; {text}{share}."
+    return " and ".join(parts) or "only the baseline stands beside it"
 
 
 def _advice(trainer: ModelTrainer) -> str:
-    decision, label = trainer.decision, trainer.candidates_[0].label
-    text = f"Register {label} as the challenger"
-    if trainer.thresholds_ is None:
+    decision, label = trainer.decision, trainer.chosen_result_.label
+    text, rules = f"Register {label} as the challenger", trainer.thresholds_
+    if rules is None:
         return f"{text} and let the test rows decide whether it ships."
     threshold = trainer.best_.threshold or 0.0
+    taken = rules.loc[(rules["threshold"] - threshold).abs().idxmin()]
     if decision is None:
-        return f"{text} and act from a score of {percent(threshold)} on, where F1 is highest."
-    profit = trainer.thresholds_.set_index("rule")["profit"]
-    earned, half = (money(profit[rule], decision.currency) for rule in (ANALYTIC, HALF))
+        return f"{text} and act from a score of {percent(threshold)} on ({taken['rule']})."
+    earned = money(float(taken["profit"]), decision.currency)
+    half = money(float(rules.set_index("rule").loc[HALF, "profit"]), decision.currency)
     return (
         f"{text} and {decision.action} from a score of {percent(threshold)} on, which earns {earned} "
         f"on the {count(len(trainer.rows_))} rows of cross-validation, against {half} from one half on."

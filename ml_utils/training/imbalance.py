@@ -19,6 +19,8 @@ from ml_utils.errors import DataError, ParameterError, list_known
 if TYPE_CHECKING:
     from imblearn.base import BaseSampler
 
+    from ml_utils.training.candidates import Candidate, Setting
+
 Array = npt.NDArray[np.float64]
 
 WEIGHTS = ("class_weight", "scale_pos_weight")
@@ -133,6 +135,8 @@ def resample(
         )
     sampler = SAMPLERS[name](seed, min(_SMOTE_NEIGHBOURS, max(rare - 1, 1)))
     Z_new, y_new = sampler.fit_resample(Z.reset_index(drop=True), y)
+    if len(np.unique(y_new)) < len(np.unique(y)):
+        raise DataError(f"{LABELS[name]} left no row of a class. Take another sampler, or bring more rows.")
     return Z_new, np.asarray(y_new)
 
 
@@ -143,15 +147,34 @@ class PriorShift:
     Parameters
     ----------
     factor : float
-        Odds of the classes in what the model saw over their odds in the rows; 1 where nothing changed.
+        Odds of the positive class in what the model saw over its odds in the rows; 1 where nothing changed.
+    ratios : tuple of float
+        Of several classes: the share of each in what the model saw over its share in the rows. Empty where
+        there are two classes, or nothing changed.
     """
 
-    factor: float
+    factor: float = 1.0
+    ratios: tuple[float, ...] = ()
 
     def undo(self, score: npt.ArrayLike) -> Array:
-        """Return probabilities for the rows as they are."""
+        """Return probabilities for the rows as they are; predicted values have no shift and stay.
+
+        Examples
+        --------
+        >>> PriorShift(4.0).undo([0.5]), PriorShift(ratios=(1.0, 1.0, 3.0)).undo([[0.25, 0.0, 0.75]])
+        (array([0.2]), array([[0.5, 0. , 0.5]]))
+        """
         p = np.asarray(score, dtype=float)
-        return p / (p + self.factor * (1 - p))
+        if p.ndim == 2 and self.ratios:
+            each = p / np.array(self.ratios)
+            return np.asarray(each / each.sum(axis=1, keepdims=True))
+        return p if p.ndim == 2 or self.factor == 1 else p / (p + self.factor * (1 - p))
+
+    def weights(self, y: npt.NDArray[Any]) -> Array | None:
+        """Weights that give rows the classes' shares that the model saw; None where nothing changed."""
+        if self.ratios:
+            return np.array(self.ratios)[y.astype(int)]
+        return None if self.factor == 1 else np.where(y == 1, self.factor, 1.0)
 
     def moved(self, threshold: float) -> float:
         """Return where a threshold on true probabilities stands on the model's own scores.
@@ -169,17 +192,45 @@ def prior_shift(y: npt.ArrayLike, seen: npt.ArrayLike, positive_weight: float = 
 
     Parameters
     ----------
-    y, seen : array of 0 and 1
+    y, seen : array of 0 and 1, or of class codes
         Targets before and after resampling.
     positive_weight : float
         Weight of a positive row in the fit.
     """
+
+    before, after = np.bincount(np.asarray(y, dtype=int)), np.bincount(np.asarray(seen, dtype=int))
+    if len(before) > 2:
+        return PriorShift(ratios=tuple((after / after.sum() / (before / before.sum())).tolist()))
 
     def odds(target: npt.ArrayLike) -> float:
         share = float(np.mean(np.asarray(target, dtype=float)))
         return share / (1 - share)
 
     return PriorShift(positive_weight * odds(seen) / odds(y))
+
+
+def candidate_shift(
+    candidate: Candidate, setting: Setting, sampled: PriorShift, y: npt.NDArray[Any]
+) -> PriorShift:
+    """Return how sampler and weights together changed what a candidate's fit saw.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    setting : Setting
+    sampled : PriorShift
+        By the sampler.
+    y : ndarray of shape (n_rows,)
+        Targets of the fit.
+    """
+    if not candidate.weighs or setting.task == "regression":
+        return sampled
+    if setting.task == "binary":
+        return PriorShift(sampled.factor * setting.positive_weight)
+    if not setting.balanced:
+        return sampled
+    sizes = np.bincount(np.asarray(y, dtype=int))
+    return PriorShift(ratios=tuple((len(y) / len(sizes) / sizes).tolist()))
 
 
 def balancing_weight(y: npt.ArrayLike) -> float:

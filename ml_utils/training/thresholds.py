@@ -1,6 +1,8 @@
-"""From probabilities to decisions: thresholds, and what each earns."""
+"""From probabilities to decisions: the threshold, what each rule for it earns, and how sure that is."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,122 +11,151 @@ import pandas as pd
 from ml_utils.evaluation.curves import thin
 from ml_utils.evaluation.metrics import Array, Counts
 from ml_utils.problem import Decision
+from ml_utils.training.rules import (
+    ANALYTIC,
+    BEST_F1,
+    HALF,
+    TUNED,
+    Rule,
+    best_f1_threshold,
+    best_profit_threshold,
+    parse_rule,
+    steps,
+)
 
-ANALYTIC, TUNED, HALF, BEST_F1 = "analytic", "tuned for profit", "one half", "best F1"
+__all__ = [
+    "ANALYTIC",
+    "BEST_F1",
+    "HALF",
+    "TUNED",
+    "best_f1_threshold",
+    "best_profit_threshold",
+    "choose_threshold",
+    "threshold_curve",
+    "threshold_rules",
+]
 
-
-def _steps(y: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Array, Array, Array]:
-    """Return thresholds from acting on nobody to acting on all, with true and false positives at each."""
-    target, scores = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(target[order])
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    nobody = np.nextafter(ranked[0], np.inf)
-    tp = np.concatenate([[0.0], hits[ends]])
-    fp = np.concatenate([[0.0], ends + 1 - hits[ends]])
-    return np.concatenate([[nobody], ranked[ends]]), tp, fp
-
-
-def best_f1_threshold(y: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Return the threshold with the highest F1; of several the highest.
-
-    Examples
-    --------
-    >>> best_f1_threshold([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9])
-    0.3
-    """
-    thresholds, tp, fp = _steps(y, score)
-    positives = tp[-1]
-    return float(thresholds[np.argmax(2 * tp / (tp + fp + positives))])
-
-
-def best_profit_threshold(y: npt.ArrayLike, score: npt.ArrayLike, decision: Decision) -> float:
-    """Return the threshold that would have earned most, found by trying every one; of several the highest.
-
-    Examples
-    --------
-    >>> best_profit_threshold([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9], Decision(benefit=10.0, cost=20.0))
-    0.9
-    """
-    thresholds, tp, fp = _steps(y, score)
-    return float(thresholds[np.argmax(decision.benefit * tp - decision.cost * fp)])
-
-
-def weighted_threshold(threshold: float, positive_weight: float) -> float:
-    """Move a threshold on probabilities to where it belongs on the scores of a class-weighted model.
-
-    Weighting positives by w multiplies the odds that the model gives by w (Elkan 2001, theorem 1).
-
-    Examples
-    --------
-    >>> weighted_threshold(0.2, positive_weight=4.0)
-    0.5
-    """
-    return threshold * positive_weight / (1 - threshold + threshold * positive_weight)
+Bools = npt.NDArray[np.bool_]
 
 
 def choose_threshold(
-    y: npt.ArrayLike, score: npt.ArrayLike, decision: Decision | None, positive_weight: float = 1.0
+    y: npt.ArrayLike, score: npt.ArrayLike, decision: Decision | None, rule: str = "auto"
 ) -> float:
-    """Return where to act: the analytic optimum cost / (benefit + cost), or the best F1 without a decision.
+    """Return where to act: by default the analytic optimum cost / (benefit + cost), or the best F1.
 
     Parameters
     ----------
     y, score : array of shape (n_rows,)
-        Targets and out-of-fold scores.
+        Targets and out-of-fold probabilities.
     decision : Decision or None
-    positive_weight : float
-        Weight that the model gave to positive rows.
+    rule : str
+        As `rules.parse_rule` reads it, such as "precision_at_recall:0.8"; "auto" is analytic with a decision,
+        and the best F1 without.
+
+    Examples
+    --------
+    >>> choose_threshold([0, 1, 0, 1], [0.1, 0.4, 0.3, 0.9], None, "top:1")
+    0.9
     """
-    if decision is None:
-        return best_f1_threshold(y, score)
-    return weighted_threshold(decision.threshold, positive_weight)
+    return parse_rule(rule, decision).find(y, score, decision)
 
 
 def threshold_rules(
-    y: npt.ArrayLike, score: npt.ArrayLike, decision: Decision | None, positive_weight: float = 1.0
+    y: npt.ArrayLike,
+    score: npt.ArrayLike,
+    decision: Decision | None,
+    rule: str = "auto",
+    folds: Sequence[npt.NDArray[np.intp]] | None = None,
+    n_bootstrap: int = 200,
+    seed: int = 42,
 ) -> pd.DataFrame:
-    """Compare ways to choose the threshold on the same out-of-fold scores.
-
-    The two tuned rules are chosen on the rows that they are judged on, which flatters them a little.
+    """Compare ways to choose the threshold on the same out-of-fold probabilities.
 
     Parameters
     ----------
     y, score : array of shape (n_rows,)
     decision : Decision or None
         Without it only one half and the best F1 are compared, and nothing is earned.
-    positive_weight : float
-        Weight that the model gave to positive rows.
+    rule : str
+        A further rule to compare, the one that was asked for.
+    folds : sequence of ndarray of int, optional
+        Positions of each fold's rows. With them a rule that looks at targets is judged, fold by fold, at the
+        threshold that the other folds' rows choose; without them it is judged on the rows that it was chosen
+        on, which flatters it a little.
+    n_bootstrap : int
+        Times that rows are drawn anew for the profit's interval; the decisions stay as they are.
+    seed : int
 
     Returns
     -------
     DataFrame
-        rule, threshold, acted, share, precision, recall, f1, and, with a decision, profit (its currency).
+        rule, threshold (chosen on all rows), acted, share, precision, recall, f1, and, with a decision,
+        profit (its currency), profit_lower and profit_upper (95 % bootstrap interval).
     """
-    rules = {}
+    target, scores = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    rules = [Rule("best_f1"), Rule("half")]
     if decision is not None:
-        rules[ANALYTIC] = weighted_threshold(decision.threshold, positive_weight)
-        rules[TUNED] = best_profit_threshold(y, score, decision)
-    rules |= {BEST_F1: best_f1_threshold(y, score), HALF: 0.5}
-    return pd.DataFrame([_rule(name, y, score, cut, decision) for name, cut in rules.items()])
+        rules = [Rule("analytic"), Rule("tuned"), *rules]
+    own = parse_rule(rule, decision)
+    rules += [] if own in rules else [own]
+    acted = np.array([_acted(each, target, scores, decision, folds) for each in rules])
+    found = pd.DataFrame(
+        [
+            {"rule": each.label, "threshold": each.find(target, scores, decision), **_judged(target, decided)}
+            for each, decided in zip(rules, acted, strict=True)
+        ]
+    )
+    if decision is not None:
+        found["profit"] = acted @ _value(target, decision)
+        drawn = _resampled_profits(target, acted, decision, n_bootstrap, seed)
+        found["profit_lower"], found["profit_upper"] = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return found
 
 
-def _rule(
-    name: str, y: npt.ArrayLike, score: npt.ArrayLike, threshold: float, decision: Decision | None
-) -> dict[str, object]:
-    acted = np.asarray(score, dtype=float) >= threshold
-    counts = Counts.of(y, acted)
-    rates = counts.rates()
-    row: dict[str, object] = {
-        "rule": name,
-        "threshold": threshold,
+def _acted(
+    rule: Rule,
+    y: Array,
+    score: Array,
+    decision: Decision | None,
+    folds: Sequence[npt.NDArray[np.intp]] | None,
+) -> Bools:
+    """Rows that a rule acts on; of one that is tuned, each fold's at the threshold of the other folds."""
+    if folds is None or not rule.looks_at_targets:
+        return score >= rule.find(y, score, decision)
+    acted = np.zeros(len(y), dtype=bool)
+    # of a number of rows, the other folds' rows take their part
+    for fold in folds:
+        others = np.setdiff1d(np.concatenate(list(folds)), fold)
+        here = rule
+        if rule.name == "top" and rule.value >= 1:
+            here = Rule("top", max(round(rule.value * len(others) / len(y)), 1.0))
+        acted[fold] = score[fold] >= here.find(y[others], score[others], decision)
+    return acted
+
+
+def _judged(y: Array, acted: Bools) -> dict[str, object]:
+    rates = Counts.of(y, acted).rates()
+    return {
         "acted": int(acted.sum()),
         "share": float(acted.mean()),
         **{metric: float(rates[metric]) for metric in ("precision", "recall", "f1")},
     }
-    if decision is not None:
-        row["profit"] = float(decision.benefit * counts.tp - decision.cost * counts.fp)
-    return row
+
+
+def _value(y: Array, decision: Decision) -> Array:
+    """What acting on each row earns."""
+    return np.where(y == 1, decision.benefit, -decision.cost)
+
+
+def _resampled_profits(y: Array, acted: Bools, decision: Decision, n: int, seed: int) -> Array:
+    """Profits of every rule on the same resamples, shape (n, n_rules).
+
+    Rows that share a target and all decisions are exchangeable: drawing how many of each kind come, from a
+    multinomial, is drawing rows with replacement.
+    """
+    kinds, sizes = np.unique(np.vstack([y, acted]), axis=1, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(y), sizes / len(y), size=n)
+    return np.asarray((drawn * _value(kinds[0], decision)) @ kinds[1:].T)
 
 
 def threshold_curve(y: npt.ArrayLike, score: npt.ArrayLike, decision: Decision | None) -> pd.DataFrame:
@@ -135,7 +166,7 @@ def threshold_curve(y: npt.ArrayLike, score: npt.ArrayLike, decision: Decision |
     DataFrame
         threshold, share (of rows acted on), f1, and profit (the decision's currency).
     """
-    thresholds, tp, fp = _steps(y, score)
+    thresholds, tp, fp = steps(y, score)
     points = pd.DataFrame(
         {
             "threshold": thresholds.clip(max=1.0),

@@ -2,81 +2,108 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ml_utils.errors import DataError, ParameterError, list_known
-from ml_utils.evaluation.metrics import Metric, get_metric
+from ml_utils.errors import ParameterError, list_known
+from ml_utils.evaluation.metrics import Metric
 from ml_utils.features.engineer import FeatureEngineer
 from ml_utils.model import Model
 from ml_utils.problem import Decision
+from ml_utils.training.assembling import Assembly
+from ml_utils.training.calibration import calibrate
 from ml_utils.training.candidates import CANDIDATES, Candidate, Setting, Task, get_candidates
-from ml_utils.training.leaderboard import CandidateResult, leaderboard, order
-from ml_utils.training.search import CandidateSearch, FoldTables, make_folds, scaled, search_rows
+from ml_utils.training.checks import check_classes, check_options, check_target, choose_metric, tell_task
+from ml_utils.training.device import resolve_device
+from ml_utils.training.ensembles import ENSEMBLES, ensemble_results
+from ml_utils.training.imbalance import WEIGHTS, balancing_weight, check_imbalance
+from ml_utils.training.leaderboard import CandidateResult, leaderboard, order, simplest
+from ml_utils.training.rules import parse_rule
+from ml_utils.training.search import (
+    Budget,
+    FoldTables,
+    SearchOptions,
+    make_folds,
+    open_storage,
+    search_all,
+    search_key,
+    search_rows,
+)
+from ml_utils.training.summary import check_any_left, out_of_fold_scores, search_summary, teller
 from ml_utils.training.thresholds import choose_threshold, threshold_curve, threshold_rules
-from ml_utils.wording import count, figure
-
-logger = logging.getLogger(__name__)
-
-IMBALANCES = ("none", "class_weight")
-DEFAULT_METRIC: dict[Task, str] = {"binary": "roc_auc", "regression": "rmse"}
 
 
 class ModelTrainer(BaseEstimator):
-    """Search over candidates by cross-validation, rank them, and fit the best on all rows.
+    """Search over candidates by cross-validation, rank them with ensembles of them, and fit the best.
 
     Parameters
     ----------
     models : sequence of str or Candidate
-        Names in `candidates.CANDIDATES`; "linear" is the linear model of the task. The baseline is always
-        beside them.
+        Names in `candidates.CANDIDATES`; the baseline is always beside them.
     n_trials : int
         Most trials for each candidate.
-    cv_folds : int
-    imbalance : {"none", "class_weight"}
-        Whether the rarer class weighs as much as the other one in a binary task. Weights distort
-        probabilities; the threshold is moved accordingly.
+    strategy : {"tpe", "random", "grid", "gp", "halving"}
+        Where trials look after the candidate's known-good start; see `search.samplers`.
+    cv, cv_folds, cv_repeats : {"shuffled", "time"}, int, int
+        Folds shuffled (stratified, groups whole), or each judged on the times after it.
+    budget_seconds : float, optional
+        Time for the whole of `fit`. What it cuts is said on the leaderboard; two runs may then differ.
+    imbalance : str
+        One of `imbalance.IMBALANCES`; weights and samplers act inside the fold, and probabilities are set
+        right again by the change of the classes' shares.
+    calibration : {"auto", "none", "sigmoid", "isotonic", "venn_abers"}
+        Learnt on out-of-fold scores; `auto` calibrates only where that clearly helps.
+    ensemble : {"none", "voting", "blend", "greedy", "stacking", "all"}
+        Averages over the candidates, ranked with them.
+    select : {"best", "one_standard_error"}
+        The highest score, or the simplest candidate that is tied with it.
+    threshold : str
+        The rule for acting, as `rules.parse_rule` reads it: "auto" (analytic with a decision, else the best
+        F1), "analytic", "tuned", "best_f1", "recall_at_precision:0.5", "precision_at_recall:0.8", "top:0.1"
+        (a share of rows) or "top:500" (rows).
+    early_stopping : bool
+        Whether boosters find their rounds on an inner part of a fold's training rows.
     metric : str, optional
-        What candidates are ranked by; None and "auto" take roc_auc, or rmse.
+        What candidates are ranked by; None and "auto" take roc_auc, log_loss or rmse; "profit" is what the
+        decision earns.
     decision : Decision, optional
-        What acting is worth; sets the threshold. Without it the threshold is that of the best F1.
+        What acting is worth.
     features : FeatureEngineer, optional
-        Settings for the features; scaling is set for each candidate.
+        Settings for the features, which all candidates share.
     max_search_rows : int, optional
         Larger tables are searched on a random part of this size; the best is fitted on all rows.
-    task : {"auto", "binary", "regression"}
-        `auto` takes a target of zeros and ones as binary.
-    alpha : float
-        Level of the tests between candidates.
-    seed : int
-    n_jobs : int
-        Threads of one fit.
-    progress : callable, optional
-        Receives a line as each candidate is done.
+    task : {"auto", "binary", "multiclass", "regression"}
+        `auto` takes a target of zeros and ones as binary, any other as a regression.
+    alpha, device : float, {"cpu", "auto", "cuda"}
+        Level of the tests between candidates; where boosters are fitted.
+    storage : str, optional
+        Path of a file, or database URL, where studies are kept: an interrupted search goes on from there.
+    seed, n_jobs : int
+    progress : callable or "bar", optional
+        Receives a line as each candidate is done; "bar" shows trials, best score and time left.
 
     Attributes
     ----------
     leaderboard_ : DataFrame
         Best first; see `leaderboard.leaderboard`.
     best_ : Model
-        The best candidate, fitted on all rows.
-    candidates_ : list of CandidateResult
-        Best first.
+        The chosen candidate, fitted on all rows.
+    candidates_, chosen_result_ : list of CandidateResult, CandidateResult
+        Best first; the one that was fitted.
     studies_ : dict of str to optuna.Study
     oof_ : DataFrame of shape (n_rows, n_candidates)
-        Out-of-fold scores; NaN in rows that the search did not use.
-    thresholds_ : DataFrame or None
-        Rules for the threshold on the best one's out-of-fold scores; None for a regression.
-    threshold_curve_ : DataFrame or None
-        F1 and profit over thresholds, on the same scores.
+        Out-of-fold scores; NaN in rows that the search did not use. Not for several classes.
+    calibration_ : CalibrationChoice
+        What calibrating the chosen one gains, and whether it was done.
+    thresholds_, threshold_curve_ : DataFrame or None
+        Rules for the threshold, and F1 and profit over thresholds, on the chosen one's out-of-fold scores.
     task_, metric_, positive_weight_
 
     Examples
@@ -93,35 +120,48 @@ class ModelTrainer(BaseEstimator):
 
     def __init__(
         self,
-        models: Sequence[str | Candidate] = ("linear", "lightgbm", "xgboost"),
-        n_trials: int = 30,
+        models: Sequence[str | Candidate] = ("spline", "lightgbm", "xgboost"),
+        n_trials: int = 8,
+        strategy: str = "tpe",
+        cv: str = "shuffled",
         cv_folds: int = 5,
+        cv_repeats: int = 1,
+        budget_seconds: float | None = None,
         imbalance: str = "none",
+        calibration: str = "auto",
+        ensemble: str = "blend",
+        select: str = "best",
+        threshold: str = "auto",
+        early_stopping: bool = False,
         metric: str | None = None,
         decision: Decision | None = None,
         features: FeatureEngineer | None = None,
         max_search_rows: int | None = 40_000,
-        task: Literal["auto", "binary", "regression"] = "auto",
+        task: str = "auto",
         alpha: float = 0.05,
+        device: str = "cpu",
+        storage: str | None = None,
         seed: int = 42,
         n_jobs: int = 1,
-        progress: Callable[[str], object] | None = None,
+        progress: Callable[[str], object] | str | None = None,
     ) -> None:
-        self.models = models
-        self.n_trials = n_trials
-        self.cv_folds = cv_folds
-        self.imbalance = imbalance
-        self.metric = metric
-        self.decision = decision
-        self.features = features
-        self.max_search_rows = max_search_rows
-        self.task = task
-        self.alpha = alpha
-        self.seed = seed
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self.models, self.n_trials, self.strategy = models, n_trials, strategy
+        self.cv, self.cv_folds, self.cv_repeats = cv, cv_folds, cv_repeats
+        self.budget_seconds, self.imbalance, self.calibration = budget_seconds, imbalance, calibration
+        self.ensemble, self.select, self.threshold = ensemble, select, threshold
+        self.early_stopping, self.metric, self.decision = early_stopping, metric, decision
+        self.features, self.max_search_rows, self.task = features, max_search_rows, task
+        self.alpha, self.device, self.storage = alpha, device, storage
+        self.seed, self.n_jobs, self.progress = seed, n_jobs, progress
 
-    def fit(self, X: pd.DataFrame, y: pd.Series, groups: pd.Series | None = None) -> Self:
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: pd.Series,
+        groups: pd.Series | None = None,
+        times: pd.Series | None = None,
+        gap: pd.DateOffset | None = None,
+    ) -> Self:
         """Search, rank, and fit the best.
 
         Parameters
@@ -129,9 +169,13 @@ class ModelTrainer(BaseEstimator):
         X : DataFrame of shape (n_rows, n_columns)
             Raw feature columns.
         y : Series of shape (n_rows,)
-            0 or 1, or a number.
+            0 or 1, codes 0, 1, 2 … of several classes, or a number.
         groups : Series of shape (n_rows,), optional
-            Rows of one group never stand on both sides of a fold.
+            Rows of one group never stand on both sides of a shuffled fold.
+        times : Series of shape (n_rows,), optional
+            Needed by cv="time".
+        gap : DateOffset, optional
+            How long after a row's time its target is known.
 
         Raises
         ------
@@ -140,18 +184,26 @@ class ModelTrainer(BaseEstimator):
         ParameterError
             If an option is unknown, or there are more folds than rows of the rarer class.
         """
-        target = self._check(X, y, groups)
+        budget = Budget(self.budget_seconds)
+        target = self._check(X, y, groups, times)
         chosen = get_candidates(self.models, self.task_)
-        rows = search_rows(target, _values(groups), self.max_search_rows, self.task_, self.seed)
-        grouping = None if groups is None else _values(groups)[rows]
-        folds = make_folds(target[rows], grouping, self.cv_folds, self.task_, self.seed)
-        tables = FoldTables(X.iloc[rows], target[rows], folds, self._engineer())
-        self.chosen_ = {item.name: item for item in chosen}
-        self.rows_, self.folds_ = rows, folds
-        self._search(tables)
-        self._rank(folds)
-        self.oof_ = self._out_of_fold(X.index)
-        self._fit_best(X, y, target)
+        units = None if groups is None else pd.factorize(groups)[0]
+        rows = search_rows(target, units, self.max_search_rows, self.task_, self.seed)
+        inside = None if units is None else units[rows]
+        stamps = None if times is None else times.iloc[rows]
+        folds = make_folds(
+            *(target[rows], inside, self.cv_folds, self.task_, self.seed, self.cv_repeats, self.cv),
+            *(stamps, gap),
+        )
+        self.tables_ = FoldTables(
+            *(X.iloc[rows], target[rows], folds, self._engineer(), self.imbalance, self.seed, inside),
+            None if stamps is None or self.cv != "time" else pd.factorize(stamps, sort=True)[0],
+        )
+        self.chosen_, self.rows_, self.folds_ = {item.name: item for item in chosen}, rows, folds
+        self._search(budget, len(X))
+        self._rank()
+        self.oof_ = out_of_fold_scores(self.candidates_, self.rows_, X.index)
+        self._fit_chosen(X, target)
         return self
 
     def fit_model(self, name: str, X: pd.DataFrame, y: pd.Series, threshold: float | None = None) -> Model:
@@ -160,10 +212,9 @@ class ModelTrainer(BaseEstimator):
         Parameters
         ----------
         name : str
-            A candidate of the leaderboard.
-        X, y : DataFrame, Series
-        threshold : float, optional
-            Kept with the model.
+            A candidate of the leaderboard, an ensemble too.
+        X, y, threshold
+            The threshold is kept with the model.
 
         Raises
         ------
@@ -171,147 +222,79 @@ class ModelTrainer(BaseEstimator):
             If there is no such candidate, or it failed.
         """
         check_is_fitted(self, "leaderboard_")
-        params = {item.name: item.params for item in self.candidates_ if not item.error}
-        if name not in params:
-            raise ParameterError(f"There is no fitted candidate {name!r}. {list_known(name, params)}")
-        candidate = self.chosen_[name]
-        estimator = candidate.build(dict(params[name]), self.setting_)
-        pipeline = Pipeline([("features", scaled(self._engineer(), candidate)), ("model", estimator)])
-        pipeline.fit(X, np.asarray(y))
-        return Model(pipeline, self.task_, tuple(X.columns), name, threshold)
+        known = {item.name: item for item in self.candidates_ if not item.error}
+        if name not in known:
+            raise ParameterError(f"There is no fitted candidate {name!r}. {list_known(name, known)}")
+        target = check_classes(np.asarray(y, dtype=float), self.task_)
+        return self._assembly().fit(known[name], X, target, threshold=threshold)
 
     def simplest_tied(self) -> CandidateResult:
         """Return the simplest of the candidates that are tied with the best; it may be the best itself."""
         check_is_fitted(self, "leaderboard_")
-        tied = set(self.leaderboard_.loc[self.leaderboard_["tied_with_best"], "candidate"])
-        ranks = {name: i for i, name in enumerate(CANDIDATES)}
-        found = [item for item in self.candidates_ if item.name in tied]
-        return min(found, key=lambda item: ranks.get(item.name, len(ranks)))
+        return simplest(self.candidates_, self.leaderboard_, list(CANDIDATES))
 
     def results(self) -> dict[str, Any]:
         """Return what the search found, for a results file: the same inputs give the same values."""
-        check_is_fitted(self, "best_")
-        return {
-            "metric": self.metric_.name,
-            "greater_is_better": self.metric_.greater_is_better,
-            "best": self.best_.name,
-            "simplest_tied": self.simplest_tied().name,
-            "threshold": self.best_.threshold,
-            "rows_searched": len(self.rows_),
-            "leaderboard": self.leaderboard_.drop(columns="fit_seconds"),
-            "params": {item.name: item.params for item in self.candidates_},
-            "fold_scores": {item.name: item.fold_scores for item in self.candidates_},
-            "thresholds": self.thresholds_,
-        }
+        return search_summary(self)
 
     def _engineer(self) -> FeatureEngineer:
         return self.features if self.features is not None else FeatureEngineer(seed=self.seed)
 
-    def _check(self, X: pd.DataFrame, y: pd.Series, groups: pd.Series | None) -> npt.NDArray[Any]:
+    def _check(self, X: pd.DataFrame, y: pd.Series, *others: pd.Series | None) -> npt.NDArray[Any]:
         """Check the options and the target; set what follows from both."""
-        if self.imbalance not in IMBALANCES:
-            raise ParameterError(f"imbalance is {self.imbalance!r}. {list_known(self.imbalance, IMBALANCES)}")
-        if self.n_trials < 1:
-            raise ParameterError(f"n_trials is {self.n_trials}; it must be 1 or more.")
-        target = _check_target(X, y, groups)
-        self.task_: Task = _tell_task(target) if self.task == "auto" else self.task
+        check_options(self.get_params(deep=False))
+        target = check_target(X, y, *others)
+        self.task_: Task = tell_task(target) if self.task == "auto" else self.task  # type: ignore[assignment]
+        check_imbalance(self.imbalance, self.task_)
         if self.task_ == "binary":
-            if not np.isin(target, (0, 1)).all():
-                raise DataError("A binary target is 0 or 1; turn the positive value into 1 first.")
-            target = target.astype(np.int8)
-        name = self.metric if self.metric not in (None, "auto") else DEFAULT_METRIC[self.task_]
-        self.metric_: Metric = get_metric(name, self.task_)
-        if self.metric_.kind != "score":
-            raise ParameterError(
-                f"metric is {self.metric_.name!r}, which judges decisions at a threshold; candidates are "
-                "ranked by their scores. Take roc_auc, average_precision, log_loss or brier."
-            )
-        self.positive_weight_ = _positive_weight(target) if self._weighted() else 1.0
-        self.setting_ = Setting(self.task_, self.seed, self.n_jobs, self.positive_weight_)
+            parse_rule(self.threshold, self.decision)
+        target = check_classes(target, self.task_)
+        self.metric_: Metric = choose_metric(self.metric, self.task_, self.decision)
+        weighted = self.imbalance in WEIGHTS
+        self.positive_weight_ = balancing_weight(target) if weighted and self.task_ == "binary" else 1.0
+        self.setting_ = Setting(
+            *(self.task_, self.seed, self.n_jobs, self.positive_weight_, weighted),
+            resolve_device(self.device),
+        )
         return target
 
-    def _weighted(self) -> bool:
-        return self.task_ == "binary" and self.imbalance == "class_weight"
-
-    def _search(self, tables: FoldTables) -> None:
-        self.candidates_: list[CandidateResult] = []
-        self.studies_: dict[str, Any] = {}
-        for candidate in self.chosen_.values():
-            search = CandidateSearch(candidate, tables, self.setting_, self.metric_)
-            result, study = search.run(self.n_trials)
-            self.candidates_.append(result)
-            self.studies_[candidate.name] = study
-            self._tell(result)
-        failed = [item for item in self.candidates_ if item.error]
-        if len(failed) >= len(self.candidates_) - 1 and failed:
-            reasons = "; ".join(f"{item.name}: {item.error}" for item in failed)
-            raise DataError(f"Every model failed, only the baseline is left. {reasons}")
-
-    def _tell(self, result: CandidateResult) -> None:
-        found = (
-            f"failed ({result.error})" if result.error else f"{self.metric_.label} {figure(result.mean, 4)}"
+    def _search(self, budget: Budget, n_rows: int) -> None:
+        options = SearchOptions(self.strategy, self.n_trials, self.early_stopping, open_storage(self.storage))
+        if self.storage is not None:
+            key = search_key(self.tables_, self.setting_, self.metric_, options, self.decision)
+            options = replace(options, key=key)
+        found = search_all(
+            *(list(self.chosen_.values()), self.tables_, self.setting_, self.metric_, options, budget),
+            progress=self.progress,
+            done=teller(self.metric_, self.progress),
+            final_rows=n_rows,
         )
-        line = f"{result.label}: {found}; trials: {count(result.trials)}, stopped early: {result.pruned}"
-        logger.info(line)
-        if self.progress is not None:
-            self.progress(line)
+        self.candidates_: list[CandidateResult] = [result for result, _ in found]
+        self.studies_: dict[str, Any] = {result.name: study for result, study in found}
+        check_any_left(self.candidates_)
 
-    def _rank(self, folds: Sequence[Any]) -> None:
-        ratio = float(np.mean([len(fold.valid) / len(fold.train) for fold in folds]))
+    def _rank(self) -> None:
+        kinds = {"none": (), "all": tuple(ENSEMBLES)}.get(self.ensemble, (self.ensemble,))
+        self.candidates_ += ensemble_results(kinds, self.candidates_, self.tables_, self.metric_, self.seed)
         self.candidates_ = order(self.candidates_, self.metric_)
-        self.leaderboard_ = leaderboard(self.candidates_, self.metric_, ratio, self.alpha)
+        self.leaderboard_ = leaderboard(self.candidates_, self.metric_, self.tables_, self.alpha)
+        self.chosen_result_ = self.candidates_[0] if self.select == "best" else self.simplest_tied()
 
-    def _out_of_fold(self, index: pd.Index) -> pd.DataFrame:
-        scores = {}
-        for item in self.candidates_:
-            if not item.error:
-                scores[item.name] = np.full(len(index), np.nan)
-                scores[item.name][self.rows_] = item.oof
-        return pd.DataFrame(scores, index=index)
-
-    def _fit_best(self, X: pd.DataFrame, y: pd.Series, target: npt.NDArray[Any]) -> None:
-        name, threshold = self.candidates_[0].name, None
+    def _fit_chosen(self, X: pd.DataFrame, target: npt.NDArray[Any]) -> None:
+        chosen, y, threshold = self.chosen_result_, target[self.rows_], None
         self.thresholds_: pd.DataFrame | None = None
         self.threshold_curve_: pd.DataFrame | None = None
+        valid = [fold.valid for fold in self.folds_[: self.cv_folds]]  # of repeated folds the first round
+        self.calibration_ = calibrate(self.calibration, self.task_, y, chosen.oof, valid)
         if self.task_ == "binary":
-            rows, score = target[self.rows_], self.candidates_[0].oof
-            # the baseline of a weighted search is not weighted itself
-            weight = 1.0 if name == "baseline" else self.positive_weight_
-            threshold = choose_threshold(rows, score, self.decision, weight)
-            self.thresholds_ = threshold_rules(rows, score, self.decision, weight)
-            self.threshold_curve_ = threshold_curve(rows, score, self.decision)
-        self.best_ = self.fit_model(name, X, pd.Series(target), threshold)
+            rows = np.concatenate(valid)  # folds by time leave the first rows without a score
+            parts = np.split(np.arange(len(rows)), np.cumsum([len(part) for part in valid])[:-1])
+            judged = (y[rows], self.calibration_.score[rows], self.decision)
+            threshold = choose_threshold(*judged, self.threshold)
+            self.thresholds_ = threshold_rules(*judged, self.threshold, parts, seed=self.seed)
+            self.threshold_curve_ = threshold_curve(*judged)
+        self.best_ = self._assembly().fit(chosen, X, target, self.calibration_.calibrator, threshold)
 
-
-def _values(groups: pd.Series | None) -> Any:
-    return None if groups is None else pd.factorize(groups)[0]
-
-
-def _positive_weight(target: npt.NDArray[Any]) -> float:
-    share = float(np.mean(target))
-    return (1 - share) / share
-
-
-def _tell_task(target: npt.NDArray[Any]) -> Task:
-    return "binary" if np.isin(target, (0, 1)).all() else "regression"
-
-
-def _check_target(X: pd.DataFrame, y: pd.Series, groups: pd.Series | None) -> npt.NDArray[Any]:
-    lengths = {len(X), len(y), len(X) if groups is None else len(groups)}
-    if len(lengths) != 1:
-        raise DataError(
-            f"X has {len(X)} rows, y {len(y)}" + (f", groups {len(groups)}." if groups is not None else ".")
-        )
-    try:
-        target = np.asarray(y, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"The target must be numbers, 0 and 1 for two classes; got {y.dtype}.") from error
-    bad = int((~np.isfinite(target)).sum())
-    if bad:
-        raise DataError(
-            f"The target is missing or infinite in {bad} of {len(target)} rows; leave those rows out."
-        )
-    if not len(target) or target.min() == target.max():
-        value = f"the value {target[0]:g} in every row" if len(target) else "no rows"
-        raise DataError(f"The target has {value}; there is nothing to learn. Bring rows with other values.")
-    return target
+    def _assembly(self) -> Assembly:
+        results = {item.name: item for item in self.candidates_}
+        return Assembly(self._engineer(), self.chosen_, results, self.setting_, self.imbalance)

@@ -40,22 +40,22 @@ class EnsembleScores:
 
 def score_ensemble(
     kind: str,
-    oof: Mapping[str, Array],
+    predictions: Mapping[str, Sequence[Array]],
     y: npt.ArrayLike,
     folds: Sequence[npt.NDArray[np.intp]],
     metric: Metric,
     seed: int = 42,
 ) -> EnsembleScores:
-    """Score an ensemble fold by fold, each with weights from the other folds, and choose its final weights.
+    """Score an ensemble fold by fold, each with weights from the other rows, and choose its final weights.
 
     Parameters
     ----------
     kind : {"voting", "blend", "greedy", "stacking"}
-    oof : mapping of str to ndarray of shape (n_rows[, n_classes])
-        Out-of-fold probabilities or predicted values by member.
+    predictions : mapping of str to sequence of ndarray
+        Probabilities or predicted values of each fold's validation rows, by member.
     y : array of shape (n_rows,)
     folds : sequence of ndarray of int
-        Positions of each fold's validation rows.
+        Positions of each fold's validation rows; repeated folds overlap.
     metric : Metric
     seed : int
 
@@ -64,22 +64,44 @@ def score_ensemble(
     EnsembleScores
     """
     target = np.asarray(y, dtype=float)
-    regression = metric.task == "regression"
-    parts = np.array([score if regression else on_link(score) for score in oof.values()])
-    scored = np.full(parts.shape[1:], np.nan)
+    each = [_on_link([scores[i] for scores in predictions.values()], metric) for i in range(len(folds))]
+    parts, known = _pool(each, folds, len(target))
+    scored, times = np.zeros(parts.shape[1:]), np.zeros(len(target))
     fold_scores = []
-    known = np.zeros(len(target), dtype=bool)
-    known[np.concatenate(folds)] = True  # a scheme by time leaves the first rows without a score
-    for rows in folds:
+    for rows, here in zip(folds, each, strict=True):
         others = known.copy()
         others[rows] = False
+        if not others.any():
+            others = known  # a single fold has no others to learn weights from
         weights = _weights(kind, parts, target, others, metric, seed)
-        here = Scored(parts[:, rows], target[rows], metric, seed)
-        scored[rows] = here.score(weights.combine(parts[:, rows]))
-        fold_scores.append(metric.value(target[rows], scored[rows]))
+        score = Scored(here, target[rows], metric, seed).score(weights.combine(here))
+        scored[rows] += score
+        times[rows] += 1
+        fold_scores.append(metric.value(target[rows], score))
     final = _weights(kind, parts, target, known, metric, seed)
-    kept = {name: weight for name, weight in zip(oof, final.each, strict=True) if weight > 0}
-    return EnsembleScores(kind, kept, final.intercept, tuple(fold_scores), scored)
+    kept = {name: weight for name, weight in zip(predictions, final.each, strict=True) if weight > 0}
+    with np.errstate(invalid="ignore"):
+        mean = scored / times.reshape(-1, *(1,) * (scored.ndim - 1))
+    return EnsembleScores(kind, kept, final.intercept, tuple(fold_scores), mean)
+
+
+def _on_link(scores: Sequence[Array], metric: Metric) -> Array:
+    regression = metric.task == "regression"
+    return np.array([score if regression else on_link(score) for score in scores])
+
+
+def _pool(
+    each: Sequence[Array], folds: Sequence[npt.NDArray[np.intp]], n: int
+) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Put the folds' scores in the rows' order (of repeated folds the mean), and say which rows have one."""
+    total = np.zeros((each[0].shape[0], n, *each[0].shape[2:]))
+    times = np.zeros(n)
+    for rows, here in zip(folds, each, strict=True):
+        total[:, rows] += here
+        times[rows] += 1
+    known = times > 0  # a scheme by time leaves the first rows without a score
+    total[:, known] /= times[known].reshape(-1, *(1,) * (total.ndim - 2))
+    return total, known
 
 
 def _weights(
