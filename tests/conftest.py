@@ -11,11 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import settings
 
 from ml_utils.paths import Workspace
 from ml_utils.problem import Problem, load_problem
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# the same examples in every run
+settings.register_profile("octavo", derandomize=True, deadline=None)
+settings.load_profile("octavo")
 
 
 @pytest.fixture

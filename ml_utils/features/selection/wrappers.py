@@ -33,6 +33,9 @@ def rfe(material: Material) -> Step:
     Features are standardised. A tenth leaves at each turn; without a number cross-validation tells where to
     stop (Guyon et al. 2002; scikit-learn's RFE and RFECV).
     """
+    if len(material.names) == 1:
+        only = material.names[0]
+        return Step("rfe", pd.Series({only: 0.0}), [only], {only: "the only one"})
     part = material.by_name().part(RFE_ROWS)
     fitted = _eliminate(part)
     place = pd.Series(fitted.ranking_, index=part.names)
