@@ -21,7 +21,7 @@ def days(n: int, seed: int = 0, span: int = 200) -> pd.Series:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.integers(2, 6), st.integers(0, 30))
+@given(st.integers(0, 10_000), st.integers(2, 6), st.integers(0, 20))
 def test_no_training_row_is_later_than_validation_or_unknown_at_its_start(
     seed: int, n_folds: int, gap: int
 ) -> None:
