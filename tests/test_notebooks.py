@@ -23,7 +23,7 @@ def test_shape(name: str) -> None:
     assert cells[1].metadata.get("tags") == ["parameters"]
     assert any(cell.source.startswith("## What we learned") for cell in cells)
     assert "run.record(" in cells[-1].source
-    assert 14 <= len(cells) <= 36
+    assert 14 <= len(cells) <= 34
     assert notebook.metadata.kernelspec.name == "python3"
     for cell in code:
         assert not cell.outputs

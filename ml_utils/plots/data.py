@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ml_utils.plots.style import BLUE, COLOURS, GREY, ORANGE, RED, figure
+from ml_utils.plots.style import BLUE, COLOURS, GREY, ORANGE, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,43 +37,6 @@ def target_over_time(rates: pd.DataFrame, problem: Problem) -> Figure:
     axes.grid(axis="x", visible=False)
     axes.set_ylim(top=float(rates["target"].max()) * scale * 1.25)
     axes.legend(ncols=5, loc="upper center", fontsize=9)
-    return made
-
-
-def missingness(columns: pd.DataFrame, limit: int = 12) -> Figure | None:
-    """Draw the share of empty cells of the columns that have any; None when the table is complete."""
-    some = columns[columns["missing"] > 0].nlargest(limit, "missing")[::-1]
-    if some.empty:
-        return None
-    made, (axes,) = figure(height=0.9 + 0.26 * len(some))
-    axes.barh(some["column"], some["missing"] * 100, color=BLUE)
-    axes.set_xlabel("empty cells, %")
-    axes.set_title("Where values are missing")
-    axes.grid(axis="y", visible=False)
-    return made
-
-
-def column_strength(screened: pd.DataFrame, problem: Problem, limit: int = 14) -> Figure:
-    """Draw what each column alone says about the target; suspects in red, ignored columns pale.
-
-    Parameters
-    ----------
-    screened : DataFrame
-        From `leakage.screening.screen_columns`.
-    problem : Problem
-    limit : int
-        How many columns, strongest first.
-    """
-    top = screened.head(limit)[::-1]
-    colours = np.select([top["suspicious"], ~top["used"]], [RED, GREY], default=BLUE)
-    base = 0.5 if problem.task == "binary" else 0.0
-    made, (axes,) = figure(height=0.9 + 0.26 * len(top))
-    axes.barh(top["column"], top["strength"] - base, left=base, color=list(colours))
-    axes.set_xlim(base, 1.0)
-    axes.set_xlabel("AUC of the column alone" if problem.task == "binary" else "absolute rank correlation")
-    note = " (red: suspected leak)" if top["suspicious"].any() else ""
-    axes.set_title(f"What each column alone says about {problem.target}{note}")
-    axes.grid(axis="y", visible=False)
     return made
 
 
