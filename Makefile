@@ -27,7 +27,7 @@ READY   := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report lab mlflow serve score feast test test-full lint format bench lock clean
+.PHONY: help setup report lab mlflow serve loadtest score feast test test-full lint format bench lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -84,8 +84,13 @@ mlflow: $(READY) ## open the MLflow UI on what was logged (PORT, by default 5000
 serve: $(READY) ## serve PROBLEM's champion over HTTP (PORT, by default 8000)
 	@$(PY) -m ml_utils.serving.service $(RUN) --host $(HOST) $(if $(PORT),--port $(PORT))
 
-score: $(READY) ## score INPUT (CSV or Parquet) into OUTPUT with PROBLEM's packaged model
-	@$(PY) -m ml_utils.serving.batch '$(INPUT)' '$(OUTPUT)' $(RUN)
+loadtest: $(READY) ## load a running service (URL, KEY, CLIENTS, SECONDS): requests a second, p50, p95, p99
+	@$(PY) -m ml_utils.serving.load_test $(if $(URL),--url '$(URL)') $(if $(KEY),--key '$(KEY)') \
+	  $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+score: $(READY) ## score INPUT into OUTPUT (files, folders or database tables) with PROBLEM's champion
+	@$(PY) -m ml_utils.batch '$(INPUT)' '$(OUTPUT)' $(RUN) $(if $(QUERY),--query '$(subst ','\'',$(QUERY))') \
+	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(REPLACE),--replace)
 
 feast: .venv-feast/.ready ## publish the features of PROBLEM's page 01 to data/feast/, a local Feast repository
 	@OCTAVO_HOME='$(CURDIR)' .venv-feast/bin/python -m ml_utils.feature_store publish $(RUN)
@@ -129,6 +134,6 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	  --no-emit-index-url --no-header -q -o requirements.lock
 
 clean: ## remove reports, results, snapshots, logged runs; keep .venv, problem files and rules
-	@rm -rf data/raw data/processed data/results data/mlflow data/feast .venvs .venv-feast build
+	@rm -rf data/raw data/processed data/results data/mlflow data/feast data/scoring .venvs .venv-feast build
 	@find reports -mindepth 1 ! -name README.md -delete
 	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -53,6 +53,10 @@ class ServiceError(OctavoError):
     """The prediction service cannot be started or does not answer."""
 
 
+class CannotCompile(OctavoError):
+    """A step of a pipeline has no compiled form; the pipeline itself scores then."""
+
+
 class NotebookError(OctavoError):
     """A notebook failed while it was run."""
 

@@ -52,7 +52,7 @@ class Model:
         Raises
         ------
         DataError
-            If a column that the model was fitted on is missing.
+            If a column that the model was fitted on is missing, or a classifier gives no probabilities.
         """
         missing = [column for column in self.columns if column not in X.columns]
         if missing:
@@ -61,6 +61,11 @@ class Model:
                 f"{', '.join(missing)}. Add them (empty where unknown)."
             )
         table = X[list(self.columns)]
+        if self.task != "regression" and not hasattr(self.pipeline, "predict_proba"):
+            raise DataError(
+                f"The model {self.name} has no predict_proba, so it gives no probabilities. "
+                "Wrap its estimator, say in sklearn's CalibratedClassifierCV, before fitting."
+            )
         if self.task == "binary":
             return np.asarray(self.pipeline.predict_proba(table)[:, 1], dtype=float)
         if self.task == "multiclass":

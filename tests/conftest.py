@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,29 @@ from hypothesis import settings
 
 from ml_utils.paths import Workspace
 from ml_utils.problem import Problem, load_problem
+from ml_utils.registry import store, tracking
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # the same examples in every run
 settings.register_profile("octavo", derandomize=True, deadline=None)
 settings.load_profile("octavo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """MLflow's empty database is made once and copied from then on: its migrations take seconds."""
+    made = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+
+    def copied(path: Path) -> None:
+        if not path.exists():
+            store.make_store(made)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "make_store", copied)
+        yield
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris, load_wine
+from sklearn.metrics import roc_auc_score
 
 from ml_utils.errors import DataError, ParameterError
 from ml_utils.training.candidates import CANDIDATES, Setting, Task, get_candidates
@@ -140,6 +141,20 @@ def test_class_codes_with_gaps_are_refused(y: list[float], message: str) -> None
     X = pd.DataFrame({"a": np.arange(60.0)})
     with pytest.raises(DataError, match=message):
         ModelTrainer(["linear"], task="multiclass").fit(X, pd.Series(y))
+
+
+def test_larger_trees_are_for_columns_that_act_together() -> None:
+    rng = np.random.default_rng(0)
+    Z = pd.DataFrame(rng.normal(size=(3000, 3)), columns=list("abc"))
+    odds = 3 * np.sin(2 * Z["a"] + 2 * Z["b"]) + 3 * np.sin(2 * Z["b"] * Z["c"])
+    y = (rng.random(3000) < 1 / (1 + np.exp(-odds))).astype(int)
+
+    def auc(name: str) -> float:
+        candidate = CANDIDATES[name]
+        model = candidate.build(dict(candidate.prior), Setting("binary")).fit(Z[:2000], y[:2000])
+        return float(roc_auc_score(y[2000:], predict(model, Z[2000:], "binary")))
+
+    assert auc("lightgbm_large") > auc("lightgbm") + 0.01
 
 
 def test_catboost_is_asked_for_by_name_only_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,33 +176,11 @@ def test_bootstrap_of_a_regression_agrees_with_its_formula():
     y = rng.normal(10, 3, 1000)
     draws = bootstrap_regression(y, y + rng.normal(0, 1, 1000), 400, rng)
     assert draws["mae"].std() == pytest.approx(np.sqrt(1 - 2 / np.pi) / np.sqrt(1000), rel=0.15)
-    assert set(draws) == {"rmse", "mae", "r2", "mape"}
+    assert set(draws) == {"mse", "rmse", "mae", "pinball", "r2", "mape"}
 
 
 def test_interval_of_mostly_undefined_resamples_is_not_defined():
     assert np.isnan(percentile_interval(np.array([np.nan, np.nan, 1.0]))).all()
-
-
-@pytest.mark.full
-def test_intervals_hold_what_they_promise():
-    rng = np.random.default_rng(11)
-
-    def draw(n):
-        p = rng.beta(1, 6, n)
-        return (rng.random(n) < p).astype(float), np.clip(p, 1e-3, 0.999)
-
-    names = ("log_loss", "brier", "average_precision", "accuracy", "precision", "recall", "f1", "mcc")
-    y, score = draw(1_000_000)
-    truth = {name: METRICS[name].value(y, score, 0.2) for name in (*names, "roc_auc")}
-    held = dict.fromkeys(truth, 0)
-    for _ in range(500):
-        y, score = draw(2000)
-        draws = bootstrap_binary(y, score, 0.2, 200, rng)
-        spans = {name: percentile_interval(draws[name]) for name in names}
-        spans["roc_auc"] = delong_interval(y, score)[1:]
-        for name, (low, high) in spans.items():
-            held[name] += low <= truth[name] <= high
-    assert all(0.91 <= hits / 500 <= 0.98 for hits in held.values()), held
 
 
 # Evaluation
@@ -298,6 +276,69 @@ def test_a_regression_is_evaluated_and_compared():
     assert not evaluator.gate(result, {"rmse": 10}).passed
 
 
+class _Classes(ClassifierMixin, BaseEstimator):
+    """Says the columns a, b and c."""
+
+    def fit(self, X, y=None):
+        self.classes_ = np.array([0, 1, 2])
+        return self
+
+    def predict_proba(self, X):
+        return X[["a", "b", "c"]].to_numpy()
+
+
+def _several_classes(n=900, seed=6):
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet([1.0, 0.7, 0.5], n)
+    y = (rng.random((n, 1)) > np.cumsum(p, axis=1)[:, :2]).sum(axis=1)
+    pipeline = Pipeline([("model", _Classes())]).fit(None, None)
+    return Model(pipeline, "multiclass", ("a", "b", "c"), "three"), pd.DataFrame(p, columns=list("abc")), y
+
+
+def test_several_classes_are_evaluated_as_scikit_learn_does():
+    from sklearn import metrics as sk
+
+    model, frame, y = _several_classes()
+    periods = pd.Series(np.repeat(["a", "b"], 450))
+    result = ModelEvaluator().evaluate(model, frame, y, periods=periods)
+    p, said = frame.to_numpy(), frame.to_numpy().argmax(axis=1)
+    expected = {
+        "accuracy": sk.accuracy_score(y, said),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, said),
+        "log_loss": sk.log_loss(y, p),
+        "roc_auc": sk.roc_auc_score(y, p, multi_class="ovr"),
+        "brier": sk.brier_score_loss(y, p, scale_by_half=False, labels=[0, 1, 2]),
+    }
+    for average in ("macro", "weighted"):
+        expected[f"f1_{average}"] = sk.f1_score(y, said, average=average)
+        expected[f"precision_{average}"] = sk.precision_score(y, said, average=average)
+    for name, value in expected.items():
+        low, high = result.interval(name)
+        assert result.value(name) == pytest.approx(value, abs=1e-12), name
+        assert low < value < high, name
+    assert set(expected) == set(result.metrics["metric"])
+    assert result.value("accuracy") == sk.f1_score(y, said, average="micro")
+    report = sk.precision_recall_fscore_support(y, said)
+    np.testing.assert_allclose(result.classes[["precision", "recall", "f1", "rows"]].T, report)
+    assert result.class_confusion.to_numpy().tolist() == sk.confusion_matrix(y, said).tolist()
+    assert result.periods["rows"].tolist() == [450, 450]
+    html = result._repr_html_()
+    assert "truly 2" in html
+    assert "micro F1" in html
+    assert to_json(result.results())
+    assert plots.classes(result) is not None
+
+
+def test_a_class_that_is_missing_is_said_to_be():
+    model, frame, y = _several_classes()
+    result = ModelEvaluator().evaluate(model, frame[y < 2], y[y < 2])
+    assert np.isnan(result.value("roc_auc"))
+    assert np.isnan(result.value("balanced_accuracy"))
+    assert result.value("f1_weighted") > 0
+    assert "No row is of class 2" in result.notes[0]
+    assert "not defined" in result._repr_html_()
+
+
 def test_comparison_of_a_model_with_itself_and_with_a_worse_one(table):
     frame, y = table
     evaluator = ModelEvaluator(n_bootstrap=20)
@@ -312,6 +353,20 @@ def test_comparison_of_a_model_with_itself_and_with_a_worse_one(table):
         evaluator.compare({"a": echo()}, frame, y)
     with pytest.raises(ParameterError, match="Known: a, noisy, same"):
         found.gain("b", "a")
+
+
+def test_a_constant_target_and_constant_predictions_are_said():
+    frame = pd.DataFrame({"score": np.linspace(1, 2, 50)})
+    evaluator = ModelEvaluator()
+    result = evaluator.evaluate(echo(task="regression"), frame, np.full(50, 3.0))
+    assert np.isnan(result.value("r2"))
+    assert np.isnan(result.interval("r2")).all()
+    assert "R² is not defined" in result.notes[0]
+    flat = evaluator.evaluate(echo(task="regression"), frame.assign(score=2.0), np.linspace(0, 5, 50))
+    assert "tells no rows apart" in flat.notes[0]
+    assert "percentage error is not defined" in flat.notes[1]
+    assert "not defined" in flat.residuals.to_frame().loc[1, "p"]
+    assert to_json(flat.results())
 
 
 # Gate
@@ -373,6 +428,16 @@ def test_bad_input_is_named(table):
         evaluator.evaluate(echo(), frame, y, sensitive=frame[["gender"]].head())
     with pytest.raises(DataError, match="attribute 'gendre' is no column"):
         sensitive_columns(frame, ["gendre"])
+    with pytest.raises(DataError, match="There are no rows to judge"):
+        evaluator.evaluate(echo(), frame.head(0), y[:0])
+    several, probabilities, codes = _several_classes()
+    with pytest.raises(DataError, match="Class codes run from 0 to 2; got 7"):
+        evaluator.evaluate(several, probabilities, np.where(codes == 1, 7, codes))
+    with pytest.raises(DataError, match="Probabilities lie between 0 and 1; got scores from"):
+        evaluator.evaluate(several, probabilities * 3, codes)
+    silent = Pipeline([("model", _EchoValue())]).fit(frame[["score"]], y)
+    with pytest.raises(DataError, match="has no predict_proba"):
+        evaluator.evaluate(Model(silent, "binary", ("score",), "silent", 0.5), frame, y)
     with pytest.raises(ParameterError, match="Models of one task"):
         evaluator.compare({"a": echo(), "b": echo(task="regression")}, frame, y)
     assert sensitive_columns(frame, []) is None
@@ -470,6 +535,7 @@ def test_figures_come_from_results(table, task):
     model, result, compared, _ = _page(frame, y, problem, task)
     explanation = explain(model, frame, n_rows=40)
     made = [
+        plots.curves(result),
         plots.ranking(result),
         plots.calibration_and_gain(result),
         plots.profit(result, problem),
@@ -479,8 +545,8 @@ def test_figures_come_from_results(table, task):
         explanation_plots.drivers(explanation),
         explanation_plots.dependence(explanation),
     ]
-    assert [figure is None for figure in made[:4]] == (
-        [False] * 3 + [True] if task == "binary" else [True] * 3 + [False]
+    assert [figure is None for figure in made[:5]] == (
+        [False] * 4 + [True] if task == "binary" else [True] * 4 + [False]
     )
     for figure in made:
         if figure is not None:

@@ -12,10 +12,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 
 from ml_utils.errors import DataError
-from ml_utils.explanation.contributions import _sampled, contributions, log_odds, spread_rounding
+from ml_utils.explanation.contributions import contributions, log_odds, spread_rounding
 from ml_utils.explanation.explain import SEVERAL, category_effects, explain
 from ml_utils.explanation.known_effects import Effect, check_drivers, known_effects
 from ml_utils.explanation.permutation import permutation_importance
+from ml_utils.explanation.sampling import sampled_shapley
 from ml_utils.features.engineer import FeatureEngineer
 from ml_utils.model import Model
 from ml_utils.problem import load_problem
@@ -121,13 +122,12 @@ def test_a_blend_of_regressors_adds_up(table):
     assert explain(model, X, n_rows=200).additivity_error < 1e-6
 
 
-@pytest.mark.parametrize("name", ["naive_bayes", "nearest_neighbours", "svm", "neural_network", "isotonic"])
+@pytest.mark.parametrize("name", ["naive_bayes", "nearest_neighbours", "svm", "neural_network"])
 def test_models_without_a_closed_form_are_sampled_alone_or_in_a_blend(table, name, monkeypatch):
-    monkeypatch.setattr("ml_utils.explanation.contributions.MAX_SAMPLED_ROWS", 10)
-    monkeypatch.setattr("ml_utils.explanation.contributions.ORDERS", 4)
+    monkeypatch.setattr("ml_utils.explanation.sampling.MAX_SAMPLED_ROWS", 10)
+    monkeypatch.setattr("ml_utils.explanation.sampling.ORDERS", 4)
     X, y = table[0].head(400), table[1][:400]
-    steps = Calibrator("isotonic", steps=((np.array([0.0, 0.3, 1.0]), np.array([0.05, 0.4, 0.9])),))
-    estimator = Calibrated(build("logistic"), steps) if name == "isotonic" else build(name)
+    estimator = build(name)
     for one, method in (
         (estimator, "SHAP by sampled orders"),
         (
@@ -139,6 +139,21 @@ def test_models_without_a_closed_form_are_sampled_alone_or_in_a_blend(table, nam
         assert found.additivity_error < 1e-6
         assert found.method in (method, "; ".join(reversed(method.split("; "))))
         assert len(found.rows) == 10
+
+
+STEPS = ((np.array([0.0, 0.3, 1.0]), np.array([0.05, 0.4, 0.9])),)
+
+
+@pytest.mark.parametrize(("method", "named"), [("isotonic", "isotonic"), ("venn_abers", "Venn–Abers")])
+def test_a_staircase_is_explained_before_it_and_said_so(table, method, named):
+    found = explain(as_model(Calibrated(blend(*BOTH), Calibrator(method, steps=STEPS)), table), table[0])
+    assert found.unit == "log-odds before calibration"
+    assert f"before the {named} calibration" in found.note
+    assert found.note == found.results()["note"]
+    assert found.additivity_error < 1e-6
+    assert found.method == "SHAP, exact for trees and linear models"
+    inside = LogOddsBlend([("a", Calibrated(build("logistic"), Calibrator(method, steps=STEPS)))], [1.0])
+    assert explain(as_model(inside, table), table[0], n_rows=5).method == "SHAP by sampled orders"
 
 
 def test_only_rounding_is_spread():
@@ -176,7 +191,7 @@ def test_any_other_model_is_explained_on_few_rows(table, monkeypatch):
     X, y = table
     steps = [("features", FeatureEngineer(scaling="standard")), ("model", GaussianNB())]
     model = Model(Pipeline(steps).fit(X, y), "binary", tuple(X.columns), "bayes", 0.5)
-    monkeypatch.setattr("ml_utils.explanation.contributions.MAX_SAMPLED_ROWS", 50)
+    monkeypatch.setattr("ml_utils.explanation.sampling.MAX_SAMPLED_ROWS", 50)
     found = explain(model, X, n_rows=400)
     assert len(found.rows) == 50
     assert found.additivity_error < 1e-9
@@ -188,10 +203,10 @@ def test_sampled_orders_are_exact_where_the_model_is_additive(table):
     Z = FeatureEngineer(scaling="standard").fit_transform(X)
     fit = LogisticRegression().fit(Z, y)
     few = Z.head(20)
-    found = _sampled(fit, Z.head(30), few, seed=1)
+    values, base = sampled_shapley(fit, Z.head(30), few, seed=1)
     exact = contributions(fit, Z.head(30), few, seed=1)
-    np.testing.assert_allclose(found.shap, exact.shap, atol=1e-9)
-    assert found.base == pytest.approx(exact.base)
+    np.testing.assert_allclose(values, exact.shap, atol=1e-9)
+    assert base[0] == pytest.approx(exact.base)
 
 
 def test_histogram_boosting_goes_through_shap(table):

@@ -134,4 +134,4 @@ def test_unknown_metric_and_missing_threshold():
 def test_every_metric_has_its_key_and_direction():
     assert all(key == metric.name for key, metric in METRICS.items())
     losses = {name for name, metric in METRICS.items() if not metric.greater_is_better}
-    assert losses == {"log_loss", "brier", "ece", "rmse", "mae", "mape"}
+    assert losses == {"log_loss", "brier", "ece", "mse", "rmse", "mae", "pinball", "mape"}

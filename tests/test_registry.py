@@ -18,6 +18,7 @@ from ml_utils.errors import IntegrityError, RegistryError
 from ml_utils.model import Model
 from ml_utils.paths import Workspace
 from ml_utils.registry import CandidateRun, Registry
+from ml_utils.registry.__main__ import main as command_line
 from ml_utils.registry.promotions import Promotion, PromotionLog
 
 
@@ -51,7 +52,7 @@ def test_a_model_comes_back_as_it_went(registry: Registry) -> None:
     )
     assert (loaded.version, loaded.model.threshold, loaded.model.columns) == (1, 0.25, tuple(FEATURES))
     assert loaded.manifest.snapshot_sha256 == "ab" * 32
-    assert set(loaded.manifest.files) == {"pipeline.pkl", "model.json"}
+    assert set(loaded.manifest.files) == {"pipeline.pkl", "model.json", "compiled.json"}
     assert {"numpy", "pandas", "scikit-learn"} <= set(loaded.manifest.packages)
 
 
@@ -92,6 +93,55 @@ def test_promotion_and_rollback_are_on_record(registry: Registry) -> None:
     assert registry.verify_history() == len(history)
     with pytest.raises(RegistryError, match="no champion to go back to"):
         registry.rollback(reason="once more")
+
+
+def test_a_retired_version_never_comes_back(registry: Registry) -> None:
+    champion = registry.alias("champion")
+    assert champion is not None
+    middle, last = add(registry), add(registry)
+    assert registry.alias("challenger") == last
+    registry.promote(middle, reason="for a while")
+    registry.promote(last, reason="better still")
+    with pytest.raises(RegistryError, match=f"version {last} is the champion; promote another or roll back"):
+        registry.retire(last, reason="no")
+    registry.retire(middle, reason="trained on the wrong target", who="test")
+    registry.retire(middle, reason="said twice, logged once")
+    assert registry.history().iloc[-1][["action", "from_version", "reason"]].tolist() == [
+        "retire",
+        middle,
+        "trained on the wrong target",
+    ]
+    assert registry.versions().set_index("version").loc[middle, "state"] == "retired"
+    with pytest.raises(RegistryError, match=f"version {middle} is retired"):
+        registry.promote(middle, reason="no")
+    assert registry.rollback(reason="the one before, but not the retired one") == champion
+    registry.retire(last, reason="and this one too")
+    assert registry.alias("challenger") is None
+    assert registry.load(middle).version == middle  # its files stay, to be looked at
+    assert registry.verify_history() == len(registry.history())
+
+
+def test_the_command_line_lists_promotes_and_goes_back(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--problem", "small", "--profile", "quick"]
+    champion, other = registry.alias("champion"), add(registry)
+    assert command_line(["promote", str(other), "--reason", "by hand", "--who", "ada", *where]) == 0
+    assert command_line(["list", *where]) == 0
+    assert "champion" in capsys.readouterr().out
+    assert command_line(["rollback", "--reason", "back", *where]) == 0
+    assert registry.alias("champion") == champion
+    assert command_line(["retire", str(other), "--reason", "not wanted", *where]) == 0
+    assert command_line(["history", *where]) == 0
+    shown = capsys.readouterr().out
+    assert "ada" in shown
+    assert "by hand" in shown
+    assert command_line(["verify", *where]) == 0
+    assert "are as they were written" in capsys.readouterr().out
+    assert command_line(["promote", "999", "--reason", "x", *where]) == 1
+    assert "no version or alias 999" in capsys.readouterr().err
+    assert command_line(["promote", str(champion), "--reason", " ", *where]) == 1
+    assert "--reason is empty" in capsys.readouterr().err
 
 
 def test_versions_lists_what_there_is(registry: Registry) -> None:

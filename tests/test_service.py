@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from small_model import FEATURES, fitted, make_home, registered, table
 
 from ml_utils.errors import ServiceError
+from ml_utils.files import sha256_bytes
 from ml_utils.paths import Workspace
 from ml_utils.problem import load_problem
+from ml_utils.registry import Registry
+from ml_utils.registry.registered import StoredFiles
 from ml_utils.serving.app import MAX_BODY
 from ml_utils.serving.bodies import MAX_ROWS
 from ml_utils.serving.deployment import ModelDeployment
@@ -25,6 +28,7 @@ from ml_utils.serving.parity import json_rows
 from ml_utils.serving.probes import probe
 from ml_utils.serving.scoring import Scorer
 from ml_utils.serving.service import main
+from ml_utils.serving.sources import RegistrySource
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +70,9 @@ def test_one_row_and_many_get_the_pipelines_score(client: httpx.Client) -> None:
     assert [item["act"] for item in many["predictions"]] == (expected >= 0.25).tolist()
     one = client.post("/predict", json={"row": rows[0]})
     assert one.status_code == 200
-    assert one.json() == {**many["predictions"][0], "version": 1, "warnings": []}
-    assert one.headers["x-request-id"]
+    name = one.headers["x-request-id"]
+    assert one.json() == {**many["predictions"][0], "version": 1, "warnings": [], "request_id": name}
+    assert one.json()["variant"] == "champion"
 
 
 def test_it_says_what_it_is(client: httpx.Client) -> None:
@@ -222,6 +227,43 @@ def test_no_champion_and_a_taken_port_end_with_a_message(
         assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
     assert main(["--problem", "none", "--port", "0"]) == 1
     assert main(["--port", "99999"]) == 1
+
+
+def test_the_registrys_champion_is_followed(deployment: ModelDeployment) -> None:
+    source = RegistrySource("small", "quick")
+    assert source.stamp() == 1
+    deployed = source.load()
+    assert (deployed.champion.version, deployed.champion.compiled) == (1, True)
+    assert RegistrySource("small", "other").stamp() is None
+
+
+def test_the_registrys_champion_is_served_without_unpickling(
+    deployment: ModelDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpickles(*_: object) -> None:
+        raise AssertionError("something was unpickled")
+
+    monkeypatch.setattr("ml_utils.registry.unpickling.TrustedUnpickler.load", unpickles)
+    deployed = RegistrySource("small", "quick").load()
+    assert 0 <= deployed.champion.one(deployed.champion.example())[0] <= 1
+
+
+def test_a_champion_that_is_not_compiled_is_served_only_where_that_is_allowed(
+    deployment: ModelDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(deployment.workspace)
+    whole = registry.files("champion")
+    plain = {name: content for name, content in whole.files.items() if name != "compiled.json"}
+    manifest = json.loads(plain["manifest.json"])
+    manifest["files"].pop("compiled.json")
+    manifest |= {"compiled": False, "not_compiled": "a reason"}
+    plain["manifest.json"] = json.dumps(manifest).encode()
+    stored = StoredFiles(plain, sha256_bytes(plain["manifest.json"]), whole.version)
+    monkeypatch.setattr(Registry, "files", lambda self, which: stored)
+    with pytest.raises(ServiceError, match=r"version 1 holds a model that is not compiled \(a reason\)"):
+        RegistrySource("small", "quick").load()
+    allowed = RegistrySource("small", "quick", allow_pipeline=True).load()
+    assert (allowed.champion.compiled, allowed.champion.version) == (False, 1)
 
 
 def test_a_service_that_cannot_start_says_why(deployment: ModelDeployment, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,7 @@ from ml_utils.training.leaderboard import (
 )
 from ml_utils.training.leaderboard import leaderboard as rank
 from ml_utils.training.search import Fold, FoldTables, make_folds, search_rows
+from ml_utils.training.search.tables import learn_features
 from ml_utils.training.thresholds import (
     best_f1_threshold,
     best_profit_threshold,
@@ -383,6 +385,39 @@ def test_bad_options(options: dict[str, object], message: str) -> None:
     X, y, _ = make_table(60)
     with pytest.raises(ParameterError, match=message):
         ModelTrainer(models=["linear"], **options).fit(X, y)  # type: ignore[arg-type]
+
+
+def test_target_encodings_are_cross_fitted_by_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    groups = pd.Series(np.repeat(np.arange(60), 5))
+    X = pd.DataFrame({"street": "street " + groups.astype(str), "x": rng.normal(size=300)})
+    y = pd.Series((rng.random(300) < np.repeat(rng.random(60), 5)).astype(int))
+    given: list[npt.NDArray[np.intp] | None] = []
+    learn = FeatureEngineer.fit_transform
+
+    def spied(
+        self: FeatureEngineer, X: pd.DataFrame, y: object = None, groups: object = None
+    ) -> pd.DataFrame:
+        given.append(None if groups is None else np.asarray(groups))
+        return learn(self, X, y, groups)
+
+    monkeypatch.setattr(FeatureEngineer, "fit_transform", spied)
+    trainer = ModelTrainer(["linear"], cv_folds=3).fit(X, y, groups)
+    trainer.fit_model("logistic", X, y, groups=groups)
+    rows = [*(fold.train for fold in trainer.folds_), np.arange(300), np.arange(300)]
+    assert len(given) == len(rows)
+    for seen, part in zip(given, rows, strict=True):
+        assert seen is not None
+        assert seen.tolist() == groups.iloc[part].tolist()
+    # a street is one group's alone, so that no row may know its street from the group's other rows
+    for table in trainer.tables_.all():
+        assert table.plain.filter(like="street").nunique().max() <= 5  # one value a part of the cross-fitting
+
+
+def test_a_single_group_does_not_stop_features() -> None:
+    X = pd.DataFrame({"street": [f"street {i % 30}" for i in range(120)]})
+    _, Z = learn_features(FeatureEngineer(), X, np.arange(120) % 2, np.zeros(120))
+    assert Z.shape == (120, 1)
 
 
 def test_few_groups_of_the_rarer_class() -> None:

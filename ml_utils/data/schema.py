@@ -10,6 +10,7 @@ import pandas as pd
 from ml_utils.errors import DataError, list_known
 from ml_utils.problem import Problem
 from ml_utils.wording import listing
+from ml_utils.words import word
 
 
 def check_table(frame: pd.DataFrame, problem: Problem) -> pd.DataFrame:
@@ -89,20 +90,6 @@ def groups(frame: pd.DataFrame, problem: Problem) -> pd.Series | None:
     if column is None or frame[column].is_unique:
         return None
     return frame[column]
-
-
-def word(value: object) -> str:
-    """Write one value as text, a whole number without its point, a truth value in small letters.
-
-    >>> word(1.0), word(" a "), word("TRUE"), word(False)
-    ('1', 'a', 'true', 'false')
-    """
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, int | float | np.integer | np.floating):
-        return f"{value:.15g}"
-    text = str(value).strip()
-    return text.lower() if text.lower() in ("true", "false") else text
 
 
 def _check_columns(frame: pd.DataFrame, problem: Problem) -> None:

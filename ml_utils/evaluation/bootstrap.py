@@ -1,5 +1,8 @@
 """Bootstrap of metrics on arrays that are sorted once: no resampled table is ever built.
 
+For what has no formula: figures of one's own, differences between models. The metrics of this package
+have intervals by formula (`intervals`, `binary`, `regression`), which hold the truth more often.
+
 A resample is a vector of counts (how often each row was drawn), and every metric follows from running sums
 of the counts along the sorted scores. The classes are resampled apart, each with its own drawn size: that is
 the ordinary bootstrap, save that no resample lacks a class. Fixing the sizes (the usual stratified bootstrap)
@@ -14,10 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml_utils.evaluation.metrics import ECE_BINS, Array, Counts, calibration_bins, log_losses
+from ml_utils.evaluation.counts import Counts
+from ml_utils.evaluation.intervals import LEVEL
+from ml_utils.evaluation.scores import ECE_BINS, Array, calibration_bins, log_losses
+
+__all__ = ["LEVEL", "bootstrap_binary", "bootstrap_regression", "percentile_interval"]
 
 Index = npt.NDArray[np.intp]
-LEVEL = 0.95
 
 
 def percentile_interval(samples: Array, level: float = LEVEL) -> tuple[float, float]:
@@ -36,66 +42,73 @@ def percentile_interval(samples: Array, level: float = LEVEL) -> tuple[float, fl
     return float(low), float(high)
 
 
-def reflected_interval(value: float, samples: Array, level: float = LEVEL) -> tuple[float, float]:
-    """Return the basic bootstrap interval of a figure that cannot be negative.
-
-    For figures that noise can only push up, like the calibration error: resampling adds the same push once
-    more, and reflecting around `value` takes it off (Davison & Hinkley 1997, eq. 5.6).
-    """
-    low, high = percentile_interval(samples, level)
-    return max(0.0, 2 * value - high), max(0.0, 2 * value - low)
-
-
-def calibration_noise(score: Array, n_draws: int, rng: np.random.Generator) -> Array:
-    """Draw the calibration error that perfectly calibrated scores would show on as many rows.
-
-    Outcomes are drawn with the scores as their probabilities (consistency resampling, Bröcker & Smith 2007);
-    a bin's sum of outcomes is drawn from its normal approximation.
-
-    Returns
-    -------
-    ndarray of shape (n_draws,)
-    """
-    spread = np.sqrt(np.bincount(calibration_bins(score), weights=score * (1 - score)))
-    return np.abs(rng.normal(size=(n_draws, len(spread))) * spread).sum(axis=1) / len(score)
-
-
 @dataclass(frozen=True)
 class _Class:
-    """The rows of one class along falling scores: their losses, squares, bins, and counts at each cut."""
+    """The rows of one class along falling scores, and where the cuts that matter lie among them.
+
+    Precision and the largest gap change their mind only at runs of equal scores that hold a positive: the
+    rows up to the end of each (`upto`) and up to its beginning (`before`) are all that is counted.
+    """
 
     losses: Array
     squares: Array
     gaps: Array  # score − outcome
-    bins: Index
-    at_ends: Index  # rows of this class up to the end of each run of equal scores
+    bin_starts: Index
+    bin_of_start: Index
+    upto: Index
+    before: Index
     acted: int
 
     @classmethod
-    def of(cls, y: Array, score: Array, keep: npt.NDArray[np.bool_], ends: Index, acted: int) -> _Class:
-        bins = calibration_bins(score)
+    def of(
+        cls, y: Array, score: Array, keep: npt.NDArray[np.bool_], bins: Index, cuts: _Cuts, acted: int
+    ) -> _Class:
+        own_bins = bins[keep]
+        starts = np.flatnonzero(np.append(True, own_bins[1:] != own_bins[:-1])) if len(own_bins) else own_bins
+        running = np.concatenate(([0], np.cumsum(keep, dtype=np.intp)))
         return cls(
-            log_losses(y, score)[keep],
-            ((score - y) ** 2)[keep],
-            (score - y)[keep],
-            bins[keep],
-            np.cumsum(keep, dtype=np.intp)[ends],
-            int(keep[:acted].sum()),
+            log_losses(y[keep], score[keep]),
+            (score[keep] - y[keep]) ** 2,
+            score[keep] - y[keep],
+            starts,
+            own_bins[starts],
+            running[cuts.ends],
+            running[cuts.starts],
+            int(running[acted]),
         )
 
     def draw(self, size: int, rng: np.random.Generator) -> _Draw:
         n = len(self.losses)
-        drawn = rng.integers(0, n, size) if n else np.zeros(0, dtype=np.intp)
+        drawn = rng.integers(0, n, size, dtype=np.uint32) if n else np.zeros(0, dtype=np.uint32)
         weights = np.bincount(drawn, minlength=n).astype(float)
         running = np.concatenate(([0.0], np.cumsum(weights)))
-        binned = np.bincount(self.bins, weights=weights * self.gaps, minlength=ECE_BINS).astype(float)
+        binned = np.zeros(ECE_BINS)
+        if n:
+            binned[self.bin_of_start] = np.add.reduceat(weights * self.gaps, self.bin_starts)
         return _Draw(
             float(weights @ self.losses),
             float(weights @ self.squares),
             binned,
-            running[self.at_ends],
+            running[self.upto],
+            running[self.before],
             float(running[self.acted]),
         )
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    """Where the runs of equal scores that hold a positive start and end, in rows along falling scores."""
+
+    starts: Index
+    ends: Index
+
+    @classmethod
+    def of(cls, y: Array, score: Array) -> _Cuts:
+        ends = np.flatnonzero(np.append(score[1:] != score[:-1], True)) + 1
+        starts = np.concatenate(([0], ends[:-1]))
+        found = np.concatenate(([0.0], np.cumsum(y)))
+        hits = found[ends] > found[starts]
+        return cls(starts[hits], ends[hits])
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,8 @@ class _Draw:
     loss: float
     square: float
     binned: Array
-    at_ends: Array
+    upto: Array
+    before: Array
     acted: float
 
 
@@ -132,10 +146,10 @@ def bootstrap_binary(
     """
     order = np.argsort(-score, kind="stable")
     target, scores = y[order], score[order]
-    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    cuts, bins = _Cuts.of(target, scores), calibration_bins(scores)
     acted = int((scores >= threshold).sum())
-    positive = _Class.of(target, scores, target > 0, ends, acted)
-    negative = _Class.of(target, scores, target == 0, ends, acted)
+    positive = _Class.of(target, scores, target > 0, bins, cuts, acted)
+    negative = _Class.of(target, scores, target == 0, bins, cuts, acted)
     n1, n0 = len(positive.losses), len(negative.losses)
     rows = []
     for _ in range(n_bootstrap):
@@ -152,10 +166,14 @@ def bootstrap_binary(
 def _one_resample(up: _Draw, down: _Draw, n1: int, n0: int) -> tuple[float, ...]:
     n = n1 + n0
     error = float(np.abs(up.binned + down.binned).sum() / n)
-    distance = float(np.abs(up.at_ends / n1 - down.at_ends / n0).max()) if n1 and n0 else np.nan
-    gained = np.diff(up.at_ends, prepend=0.0)
-    acted = np.maximum(up.at_ends + down.at_ends, 1.0)
-    precision = float(gained @ (up.at_ends / acted) / n1) if n1 else np.nan
+    distance = precision = np.nan
+    if n1 and n0:
+        largest = float((up.upto / n1 - down.upto / n0).max())
+        smallest = float((up.before / n1 - down.before / n0).min())
+        distance = max(largest, -smallest)
+    if n1:
+        shares = up.upto / np.maximum(up.upto + down.upto, 1.0)
+        precision = float((up.upto - up.before) @ shares / n1)
     return (
         (up.loss + down.loss) / n,
         (up.square + down.square) / n,
@@ -181,7 +199,7 @@ def bootstrap_regression(
     Returns
     -------
     dict
-        rmse, mae, r2 and mape, each an ndarray of shape (n_bootstrap,).
+        mse, rmse, mae, pinball, r2 and mape, each an ndarray of shape (n_bootstrap,).
     """
     n = len(y)
     error, centred = predicted - y, y - y.mean()
@@ -196,4 +214,11 @@ def bootstrap_regression(
     spread = second - first**2
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = np.where(spread > 0, 1 - squared / spread, np.nan)
-    return {"rmse": np.sqrt(squared), "mae": absolute, "r2": explained, "mape": percentage}
+    return {
+        "mse": squared,
+        "rmse": np.sqrt(squared),
+        "mae": absolute,
+        "pinball": absolute / 2,
+        "r2": explained,
+        "mape": percentage,
+    }

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from ml_utils.errors import ParameterError, list_known
-from ml_utils.evaluation.bootstrap import LEVEL, percentile_interval
 from ml_utils.evaluation.delong import delong_test
+from ml_utils.evaluation.intervals import LEVEL
 from ml_utils.evaluation.metrics import METRICS, Array, check_scores
+from ml_utils.evaluation.paired import holm, mcnemar, p_text, paired_bootstrap, wilcoxon_signed_rank
 from ml_utils.wording import figure
+
+__all__ = ["Comparison", "compare_scores", "holm", "mcnemar", "p_text"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Comparison:
         One row a pair: first, second, difference (first less second) with lower and upper, test, p_value and
         p_adjusted (Holm); for a binary task also only_first and only_second (rows that one alone decides
         rightly) with p_mcnemar (exact) and p_mcnemar_mid.
+    tests : DataFrame
+        Every test of every pair, one row each: first, second, measure, test, difference, lower, upper (NaN
+        where the test gives none), p_value, p_adjusted (Holm, over the pairs of one test).
     """
 
     metric: str
@@ -39,6 +45,7 @@ class Comparison:
     n_rows: int
     by_model: Mapping[str, float]
     pairs: pd.DataFrame
+    tests: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
     def gain(self, label: str, over: str) -> tuple[float, float, float]:
         """Return how much better `label` is than `over`: value, lower, upper; positive is better.
@@ -80,8 +87,39 @@ class Comparison:
             shown["p of decisions (McNemar)"] = self.pairs["p_mcnemar"].map(p_text)
         return shown
 
+    def test_frame(self, of: str | None = None) -> pd.DataFrame:
+        """Return every test as a table for a page: of every pair, or of those of one model."""
+        tests = self.tests
+        if of is not None:
+            tests = tests[(tests["first"] == of) | (tests["second"] == of)]
+        span = [
+            f"{figure(row.difference, 4)} ({figure(row.lower, 4)} to {figure(row.upper, 4)})"
+            if np.isfinite(row.lower)
+            else figure(row.difference, 4)
+            for row in tests.itertuples()
+        ]
+        return pd.DataFrame(
+            {
+                "models": tests["first"] + " less " + tests["second"],
+                "in": tests["measure"],
+                "difference (95 % interval)": span,
+                "test": tests["test"],
+                "p": tests["p_value"].map(p_text),
+                "p (Holm)": tests["p_adjusted"].map(p_text),
+            }
+        )
+
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html(index=False))
+
+    def results(self) -> dict[str, object]:
+        """Return everything for the results file."""
+        return {
+            "metric": self.metric,
+            "values": dict(self.by_model),
+            "pairs": self.pairs,
+            "tests": self.tests,
+        }
 
     def sentence(self, label: str, over: str) -> str:
         """Say in words whether `label` is better than `over`."""
@@ -116,7 +154,7 @@ def compare_scores(
     thresholds : mapping
         Model's label to the score at or above which it acts; binary only.
     n_bootstrap : int
-        Resamples, for a regression's interval.
+        Resamples behind the intervals that have no formula.
     rng : Generator
 
     Returns
@@ -133,118 +171,70 @@ def compare_scores(
     for score in scores.values():
         check_scores(y, score, task)
     metric = "roc_auc" if task == "binary" else "rmse"
-    rows = []
+    rows, tests = [], []
     for first, second in combinations(scores, 2):
+        given = (y, scores[first], scores[second])
         if task == "binary":
-            row = _binary_pair(y, scores[first], scores[second])
-            decided = [(scores[name] >= thresholds[name]) == (y > 0) for name in (first, second)]
-            row |= mcnemar(decided[0], decided[1])
+            cuts = (thresholds[first], thresholds[second])
+            row, more = _binary_pair(*given, cuts, n_bootstrap, rng)
         else:
-            row = _regression_pair(y, scores[first], scores[second], n_bootstrap, rng)
+            row, more = _regression_pair(*given, n_bootstrap, rng)
         rows.append({"first": first, "second": second, **row})
-    pairs = pd.DataFrame(rows)
+        tests += [{"first": first, "second": second, **test} for test in more]
+    pairs, table = pd.DataFrame(rows), pd.DataFrame(tests)
     pairs.insert(7, "p_adjusted", holm(pairs["p_value"].to_numpy(float)))
+    by_test = table.groupby(["measure", "test"], sort=False)["p_value"]
+    table["p_adjusted"] = by_test.transform(lambda values: holm(values.to_numpy(float)))
     values = {name: METRICS[metric].function(y, score) for name, score in scores.items()}
-    return Comparison(metric, task, len(y), values, pairs)
+    return Comparison(metric, task, len(y), values, pairs, table)
 
 
-def _binary_pair(y: Array, first: Array, second: Array) -> dict[str, object]:
+Test = dict[str, object]
+
+
+def _test(
+    measure: str,
+    test: str,
+    p_value: float,
+    difference: float,
+    lower: float = float("nan"),
+    upper: float = float("nan"),
+) -> Test:
+    found: Test = {"measure": measure, "test": test, "difference": difference, "lower": lower}
+    return {**found, "upper": upper, "p_value": p_value}
+
+
+def _binary_pair(
+    y: Array,
+    first: Array,
+    second: Array,
+    cuts: tuple[float, float],
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> tuple[dict[str, object], list[Test]]:
     difference, lower, upper, p_value = delong_test(y, first, second, LEVEL)
-    return {"difference": difference, "lower": lower, "upper": upper, "test": "DeLong", "p_value": p_value}
-
-
-def mcnemar(right_first: Array, right_second: Array) -> dict[str, object]:
-    """Test whether two models decide rightly equally often (McNemar, exact and mid-p).
-
-    Parameters
-    ----------
-    right_first, right_second : ndarray of bool of shape (n_rows,)
-        Whether each model decided the row rightly.
-
-    Returns
-    -------
-    dict
-        only_first, only_second, p_mcnemar, p_mcnemar_mid.
-
-    Notes
-    -----
-    The mid-p takes half the probability of the observed table off the exact p (Fagerland, Lydersen & Laake
-    2013, BMC Medical Research Methodology 13:91, eq. 8).
-
-    Examples
-    --------
-    >>> right = np.arange(10) < 8
-    >>> mcnemar(right, ~right)["p_mcnemar"]
-    0.109375
-    """
-    from scipy.stats import binom
-    from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
-
-    a, b = np.asarray(right_first, dtype=bool), np.asarray(right_second, dtype=bool)
-    only_first, only_second = int((a & ~b).sum()), int((~a & b).sum())
-    n = only_first + only_second
-    exact = float(statsmodels_mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue) if n else 1.0
-    if only_first == only_second:
-        mid = 1.0 - float(binom.pmf(only_first, n, 0.5)) / 2
-    else:
-        mid = exact - float(binom.pmf(only_first, n, 0.5))
-    return {
-        "only_first": only_first,
-        "only_second": only_second,
-        "p_mcnemar": exact,
-        "p_mcnemar_mid": mid if n else 1.0,
-    }
+    right = [(score >= cut) == (y > 0) for score, cut in zip((first, second), cuts, strict=True)]
+    decided = mcnemar(*right)
+    row = {"difference": difference, "lower": lower, "upper": upper, "test": "DeLong", "p_value": p_value}
+    gap = float(right[0].mean() - right[1].mean())
+    boot = paired_bootstrap(y, first, second, "log_loss", n_bootstrap, rng)
+    return row | decided, [
+        _test("AUC", "DeLong", p_value, difference, lower, upper),
+        _test("log loss", "paired bootstrap", **boot),
+        _test("accuracy", "McNemar, exact", decided["p_mcnemar"], gap),
+        _test("accuracy", "McNemar, mid-p", decided["p_mcnemar_mid"], gap),
+    ]
 
 
 def _regression_pair(
     y: Array, first: Array, second: Array, n_bootstrap: int, rng: np.random.Generator
-) -> dict[str, object]:
-    from scipy.stats import wilcoxon
-
-    squares = np.column_stack([(first - y) ** 2, (second - y) ** 2])
-    n = len(y)
-    samples = np.empty(n_bootstrap)
-    for i in range(n_bootstrap):
-        weights = np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
-        roots = np.sqrt(weights @ squares / n)
-        samples[i] = roots[0] - roots[1]
-    lower, upper = percentile_interval(samples)
-    gaps = np.abs(first - y) - np.abs(second - y)
-    p_value = float(wilcoxon(gaps).pvalue) if np.any(gaps) else 1.0
-    roots = np.sqrt(squares.mean(axis=0))
-    return {
-        "difference": float(roots[0] - roots[1]),
-        "lower": lower,
-        "upper": upper,
-        "test": "Wilcoxon, absolute errors",
-        "p_value": p_value,
-    }
-
-
-def holm(p_values: Array) -> Array:
-    """Adjust p-values for their number (Holm 1979); NaN stays NaN and does not count.
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, 0.04, np.nan])).tolist()
-    [0.02, 0.04, nan]
-    """
-    from statsmodels.stats.multitest import multipletests
-
-    adjusted, defined = p_values.astype(float).copy(), np.isfinite(p_values)
-    if defined.sum() > 1:
-        adjusted[defined] = multipletests(p_values[defined], method="holm")[1]
-    return adjusted
-
-
-def p_text(p_value: float) -> str:
-    """Format a p-value.
-
-    Examples
-    --------
-    >>> p_text(0.00002), p_text(0.0312)
-    ('< 0.0001', '0.0312')
-    """
-    if not np.isfinite(p_value):
-        return "not defined"
-    return "< 0.0001" if p_value < 1e-4 else f"{p_value:.4f}"
+) -> tuple[dict[str, object], list[Test]]:
+    boot = paired_bootstrap(y, first, second, "rmse", n_bootstrap, rng)
+    absolute = [np.abs(score - y) for score in (first, second)]
+    p_value = wilcoxon_signed_rank(*absolute)
+    gap = float(absolute[0].mean() - absolute[1].mean())
+    row = {name: boot[name] for name in ("difference", "lower", "upper")}
+    return {**row, "test": "Wilcoxon, absolute errors", "p_value": p_value}, [
+        _test(METRICS["rmse"].label, "paired bootstrap", **boot),
+        _test(METRICS["mae"].label, "Wilcoxon signed-rank", p_value, gap),
+    ]

@@ -6,13 +6,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml_utils.evaluation.metrics import Array, calibration_bins
+from ml_utils.evaluation.intervals import proportion_intervals
+from ml_utils.evaluation.ranked import Ranked
+from ml_utils.evaluation.ranking import gain_at, gain_intervals
+from ml_utils.evaluation.scores import Array, calibration_bins
 from ml_utils.problem import Decision
 
+DECILES = np.arange(1, 11) / 10
 MAX_POINTS = 200  # more are not seen on a page, and weigh
 
 
-def binary_curves(y: Array, score: Array, decision: Decision | None) -> dict[str, pd.DataFrame]:
+def binary_curves(
+    y: Array, score: Array, decision: Decision | None, ranked: Ranked | None = None
+) -> dict[str, pd.DataFrame]:
     """Compute the curves of a binary model.
 
     Parameters
@@ -23,6 +29,8 @@ def binary_curves(y: Array, score: Array, decision: Decision | None) -> dict[str
         P(positive).
     decision : Decision or None
         What acting is worth; without it there is no profit curve.
+    ranked : Ranked, optional
+        The same rows, where they are sorted already.
 
     Returns
     -------
@@ -31,14 +39,11 @@ def binary_curves(y: Array, score: Array, decision: Decision | None) -> dict[str
         rate, lower, upper, rows), and profit (threshold, share_of_rows, total). Empty where one class is
         missing, calibration and profit aside.
     """
-    order = np.argsort(-score, kind="stable")
-    target, scores = y[order], score[order]
-    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-    tp, acted = np.cumsum(target)[ends], ends + 1.0
-    fp = acted - tp
+    runs = ranked or Ranked.of(y, score)
+    tp, fp = np.cumsum(runs.positives), np.cumsum(runs.negatives)
     n1, n0 = float(y.sum()), float(len(y) - y.sum())
     start = pd.DataFrame({"acted": [0.0], "tp": [0.0], "fp": [0.0], "threshold": [np.inf]})
-    steps = pd.DataFrame({"acted": acted, "tp": tp, "fp": fp, "threshold": scores[ends]})
+    steps = pd.DataFrame({"acted": tp + fp, "tp": tp, "fp": fp, "threshold": runs.scores})
     points = thin(pd.concat([start, steps], ignore_index=True))
     curves = {"calibration": calibration_curve(y, score)}
     if n1 and n0:
@@ -66,13 +71,13 @@ def calibration_curve(y: Array, score: Array, bins: int = 10) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        score, rate, lower, upper (95 % Wilson interval of the rate), rows.
+        score, rate, lower, upper (95 % mid-P interval of the rate), rows.
     """
     index = calibration_bins(score, bins)
     rows = np.bincount(index)
     filled = rows > 0
     hits, sums = np.bincount(index, weights=y)[filled], np.bincount(index, weights=score)[filled]
-    lower, upper = wilson(hits, rows[filled])
+    lower, upper = proportion_intervals(hits, rows[filled])
     return pd.DataFrame(
         {
             "score": sums / rows[filled],
@@ -84,6 +89,24 @@ def calibration_curve(y: Array, score: Array, bins: int = 10) -> pd.DataFrame:
     )
 
 
+def class_curves(y: Array, p: Array) -> dict[str, pd.DataFrame]:
+    """Compute whether the probability of the likeliest class comes true.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        Class codes.
+    p : ndarray of shape (n_rows, n_classes)
+
+    Returns
+    -------
+    dict of str to DataFrame
+        calibration, as `calibration_curve` of "the likeliest class is right".
+    """
+    right = (p.argmax(axis=1) == y).astype(float)
+    return {"calibration": calibration_curve(right, p.max(axis=1))}
+
+
 def regression_curves(y: Array, predicted: Array, bins: int = 10) -> dict[str, pd.DataFrame]:
     """Compute the curves of a regression.
 
@@ -92,7 +115,7 @@ def regression_curves(y: Array, predicted: Array, bins: int = 10) -> dict[str, p
     dict of str to DataFrame
         fit: mean predicted and observed value over bins of the prediction, with the middle half of the
         observed values (q25, q75) and rows; residuals: quantiles (share, residual) of
-        observed less predicted.
+        observed less predicted; bands: its quantiles (q10 to q90) over the same bins.
     """
     table = pd.DataFrame({"y": y, "predicted": predicted, "bin": calibration_bins(predicted, bins)})
     grouped = table.groupby("bin")
@@ -108,26 +131,35 @@ def regression_curves(y: Array, predicted: Array, bins: int = 10) -> dict[str, p
     ).reset_index(drop=True)
     share = np.linspace(0.01, 0.99, 99)
     residuals = pd.DataFrame({"share": share, "residual": np.quantile(y - predicted, share)})
-    return {"fit": fit, "residuals": residuals}
+    table["residual"] = y - predicted
+    within = table.groupby("bin")["residual"]
+    quantiles = {f"q{share}": within.quantile(share / 100) for share in (10, 25, 50, 75, 90)}
+    bands = pd.DataFrame({"predicted": grouped["predicted"].mean(), **quantiles}).reset_index(drop=True)
+    return {"fit": fit, "residuals": residuals, "bands": bands}
 
 
-def lift_table(y: Array, score: Array) -> pd.DataFrame:
+def lift_table(y: Array, score: Array, ranked: Ranked | None = None) -> pd.DataFrame:
     """Return, for the rows with the highest scores, how many positives are among them.
 
     Returns
     -------
     DataFrame
-        share_of_rows (0.1 to 1), share_of_positives, lift (rate among them over the rate in all); NaN without
-        positives.
+        share_of_rows (0.1 to 1), share_of_positives (gain) with gain_lower and gain_upper, lift (rate among
+        them over the rate in all) with lift_lower and lift_upper; NaN without positives.
     """
-    order = np.argsort(-score, kind="stable")
-    running = np.cumsum(y[order])
-    shares = np.arange(1, 11) / 10
-    upto = np.maximum(np.round(shares * len(y)).astype(int), 1)
-    total = running[-1] if running[-1] > 0 else np.nan
-    captured = running[upto - 1] / total
+    found = ranked or Ranked.of(y, score)
+    gain = gain_at(found, DECILES)
+    limits = np.array(gain_intervals(found, DECILES))
     return pd.DataFrame(
-        {"share_of_rows": shares, "share_of_positives": captured, "lift": captured * len(y) / upto}
+        {
+            "share_of_rows": DECILES,
+            "share_of_positives": gain,
+            "gain_lower": limits[:, 0],
+            "gain_upper": limits[:, 1],
+            "lift": gain / DECILES,
+            "lift_lower": limits[:, 0] / DECILES,
+            "lift_upper": limits[:, 1] / DECILES,
+        }
     )
 
 

@@ -9,17 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from ml_utils.errors import DataError, ParameterError
-from ml_utils.evaluation.bootstrap import (
-    bootstrap_binary,
-    bootstrap_regression,
-    calibration_noise,
-    percentile_interval,
-    reflected_interval,
-)
-from ml_utils.evaluation.by_period import binary_periods, regression_periods
+from ml_utils.evaluation.binary import binary_intervals, binary_notes, brier_table
+from ml_utils.evaluation.by_period import binary_periods, multiclass_periods, regression_periods
 from ml_utils.evaluation.comparison import Comparison, compare_scores
-from ml_utils.evaluation.curves import binary_curves, lift_table, regression_curves
-from ml_utils.evaluation.delong import delong_interval
+from ml_utils.evaluation.curves import binary_curves, class_curves, lift_table, regression_curves
 from ml_utils.evaluation.fairness import (
     binary_fairness,
     binary_groups,
@@ -27,15 +20,19 @@ from ml_utils.evaluation.fairness import (
     regression_groups,
 )
 from ml_utils.evaluation.gate import GateDecision, decide
+from ml_utils.evaluation.intervals import Interval
 from ml_utils.evaluation.metrics import METRICS, Array, Counts, check_scores
+from ml_utils.evaluation.multiclass import MULTICLASS, check_classes
+from ml_utils.evaluation.multiclass_intervals import by_class, confusion_frame, multiclass_intervals
 from ml_utils.evaluation.profit import profit_table
+from ml_utils.evaluation.ranked import Ranked
+from ml_utils.evaluation.regression import regression_intervals, regression_notes
+from ml_utils.evaluation.residuals import residual_tests
 from ml_utils.evaluation.result import Evaluation
 from ml_utils.model import Model
 from ml_utils.problem import Decision
 
 __all__ = ["Evaluation", "ModelEvaluator"]
-
-_PUSHED_UP = ("ece", "ks")  # figures that noise can only enlarge
 
 
 class ModelEvaluator:
@@ -46,9 +43,10 @@ class ModelEvaluator:
     decision : Decision, optional
         What acting on a prediction is worth; without it nothing is said in money.
     n_bootstrap : int
-        Resamples behind the intervals that have no formula.
+        Resamples behind what has no formula: differences between models in `compare`. The intervals of
+        `evaluate` all have one.
     seed : int
-        For the resamples; one seed gives one result.
+        For resamples and the simulated noise of the calibration error; one seed gives one result.
 
     Examples
     --------
@@ -86,7 +84,7 @@ class ModelEvaluator:
         X : DataFrame of shape (n_rows, n_columns)
             Raw columns.
         y : array of shape (n_rows,)
-            0 or 1, or the value.
+            0 or 1, class codes 0, 1, 2 …, or the value.
         sensitive : DataFrame of shape (n_rows, n_attributes), optional
             Attributes to compare groups by.
         periods : Series of shape (n_rows,), optional
@@ -104,15 +102,20 @@ class ModelEvaluator:
             If targets and scores do not fit together, are not finite, or are no probabilities; or if
             `sensitive` or `periods` has another number of rows.
         """
-        target, score = check_scores(y, model.predict_score(X), model.task)
+        scores = model.predict_score(X)
+        check = (
+            check_classes(y, scores) if model.task == "multiclass" else check_scores(y, scores, model.task)
+        )
+        target, score = check
         _check_rows(len(target), sensitive=sensitive, periods=periods)
         beside = {name: other.predict_score(X) for name, other in (baselines or {}).items()}
         if not beside:
-            beside = {"constant": np.full(len(target), target.mean())}
-        rng = np.random.default_rng(self.seed)
+            beside = {"constant": _constant(target, score)}
         if model.task == "binary":
-            return self._binary(model, target, score, beside, sensitive, periods, rng)
-        return self._regression(model, target, score, beside, sensitive, periods, rng)
+            return self._binary(model, target, score, beside, sensitive, periods)
+        if model.task == "multiclass":
+            return self._multiclass(model, target, score, beside, periods)
+        return self._regression(model, target, score, beside, sensitive, periods)
 
     def compare(self, models: Mapping[str, Model], X: pd.DataFrame, y: npt.ArrayLike) -> Comparison:
         """Compare models pair by pair on the same rows.
@@ -157,13 +160,10 @@ class ModelEvaluator:
         beside: Mapping[str, Array],
         sensitive: pd.DataFrame | None,
         periods: pd.Series | None,
-        rng: np.random.Generator,
     ) -> Evaluation:
-        threshold = self._threshold(model)
-        resamples = bootstrap_binary(y, score, threshold, self.n_bootstrap, rng)
-        intervals = _binary_intervals(y, score, threshold, resamples, rng)
+        threshold, money, ranked = self._threshold(model), self.decision, Ranked.of(y, score)
+        intervals = binary_intervals(y, score, threshold, ranked, np.random.default_rng(self.seed))
         groups = None if sensitive is None else binary_groups(y, score, threshold, sensitive)
-        money = self.decision
         return Evaluation(
             model=model.name,
             task="binary",
@@ -171,13 +171,41 @@ class ModelEvaluator:
             rate=float(y.mean()),
             threshold=threshold,
             metrics=_metric_table("binary", y, score, threshold, intervals, beside),
-            curves=binary_curves(y, score, money),
+            curves=binary_curves(y, score, money, ranked),
             confusion=Counts.of(y, score >= threshold),
-            lift=lift_table(y, score),
-            profit=None if money is None else profit_table(y, score, threshold, money, resamples),
+            lift=lift_table(y, score, ranked),
+            profit=None if money is None else profit_table(y, score, threshold, money),
             groups=groups,
             fairness=None if groups is None else binary_fairness(groups),
             periods=None if periods is None else binary_periods(y, score, periods),
+            brier=brier_table(y, score, intervals),
+            notes=binary_notes(y, score, threshold),
+        )
+
+    def _multiclass(
+        self,
+        model: Model,
+        y: Array,
+        p: Array,
+        beside: Mapping[str, Array],
+        periods: pd.Series | None,
+    ) -> Evaluation:
+        names = _class_names(model, p.shape[1])
+        rows = np.bincount(y.astype(int), minlength=p.shape[1])
+        absent = [name for name, count in zip(names, rows, strict=True) if not count]
+        note = f"No row is of class {', '.join(absent)}: figures that need every class are not defined."
+        return Evaluation(
+            model=model.name,
+            task="multiclass",
+            n_rows=len(y),
+            rate=float(rows.max() / len(y)),
+            threshold=None,
+            metrics=_metric_table("multiclass", y, p, None, multiclass_intervals(y, p), beside),
+            curves=class_curves(y, p),
+            periods=None if periods is None else multiclass_periods(y, p, periods),
+            classes=by_class(y, p, names),
+            class_confusion=confusion_frame(y, p, names),
+            notes=(note,) if absent else (),
         )
 
     def _regression(
@@ -188,24 +216,37 @@ class ModelEvaluator:
         beside: Mapping[str, Array],
         sensitive: pd.DataFrame | None,
         periods: pd.Series | None,
-        rng: np.random.Generator,
     ) -> Evaluation:
-        resamples = bootstrap_regression(y, score, self.n_bootstrap, rng)
-        intervals = {name: percentile_interval(draws) for name, draws in resamples.items()}
         groups = None if sensitive is None else regression_groups(y, score, sensitive)
-        by_period = None if periods is None else regression_periods(y, score, periods, self.n_bootstrap, rng)
         return Evaluation(
             model=model.name,
             task="regression",
             n_rows=len(y),
             rate=float(y.mean()),
             threshold=None,
-            metrics=_metric_table("regression", y, score, None, intervals, beside),
+            metrics=_metric_table("regression", y, score, None, regression_intervals(y, score), beside),
             curves=regression_curves(y, score),
             groups=groups,
             fairness=None if groups is None else regression_fairness(groups),
-            periods=by_period,
+            periods=None if periods is None else regression_periods(y, score, periods),
+            residuals=residual_tests(y, score),
+            notes=regression_notes(y, score),
         )
+
+
+def _class_names(model: Model, n_classes: int) -> list[str]:
+    classes = getattr(model.pipeline, "classes_", None)
+    if classes is None or len(classes) != n_classes:
+        return [str(code) for code in range(n_classes)]
+    return [str(name) for name in classes]
+
+
+def _constant(y: Array, score: Array) -> Array:
+    """A score that says the same of every row: the rate, the classes' shares, the mean."""
+    if score.ndim == 1:
+        return np.full(len(y), y.mean())
+    shares = np.bincount(y.astype(int), minlength=score.shape[1]) / len(y)
+    return np.tile(shares, (len(y), 1))
 
 
 def _check_rows(n_rows: int, **tables: pd.DataFrame | pd.Series | None) -> None:
@@ -216,39 +257,24 @@ def _check_rows(n_rows: int, **tables: pd.DataFrame | pd.Series | None) -> None:
             )
 
 
-def _binary_intervals(
-    y: Array, score: Array, threshold: float, resamples: dict[str, Array], rng: np.random.Generator
-) -> dict[str, tuple[float, float]]:
-    intervals = {"roc_auc": delong_interval(y, score)[1:]}
-    for name, draws in resamples.items():
-        if name not in METRICS:
-            continue
-        value = METRICS[name].value(y, score, threshold)
-        pushed = name in _PUSHED_UP and np.isfinite(value)
-        intervals[name] = reflected_interval(value, draws) if pushed else percentile_interval(draws)
-    noise = calibration_noise(score, len(resamples["ece"]), rng)
-    if METRICS["ece"].value(y, score) <= np.quantile(noise, 0.975):
-        intervals["ece"] = (0.0, intervals["ece"][1])  # no more than calibrated scores show by chance
-    return intervals
-
-
 def _metric_table(
     task: str,
     y: Array,
     score: Array,
     threshold: float | None,
-    intervals: Mapping[str, tuple[float, float]],
+    intervals: Mapping[str, Interval],
     beside: Mapping[str, Array],
 ) -> pd.DataFrame:
     rows = []
-    for metric in METRICS.values():
+    for metric in (MULTICLASS if task == "multiclass" else METRICS).values():
         if metric.task != task:
             continue
-        lower, upper = intervals[metric.name]
+        value = metric.value(y, score, threshold)
+        lower, upper = intervals[metric.name] if np.isfinite(value) else (np.nan, np.nan)
         row = {
             "metric": metric.name,
             "label": metric.label,
-            "value": metric.value(y, score, threshold),
+            "value": value,
             "lower": lower,
             "upper": upper,
             "greater_is_better": metric.greater_is_better,

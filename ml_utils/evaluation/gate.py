@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from ml_utils.errors import ParameterError
 from ml_utils.evaluation.comparison import Comparison
-from ml_utils.evaluation.metrics import METRICS, get_metric
-from ml_utils.wording import figure, listing, times
+from ml_utils.evaluation.gate_checks import (
+    CHAMPION,
+    Check,
+    CrossValidated,
+    FairnessLimits,
+    fairness_checks,
+    gap_check,
+    limit_check,
+    pair_check,
+    state,
+)
+from ml_utils.wording import listing, times
 
 if TYPE_CHECKING:
+    from ml_utils.evaluation.fairness import FairnessAudit
     from ml_utils.evaluation.result import Evaluation
     from ml_utils.registry.registry import RegisteredModel, Registry
 
-CHAMPION = "champion"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One condition and whether it is met."""
-
-    name: str
-    value: float
-    limit: float
-    passed: bool
-    reason: str
+__all__ = [
+    "CHAMPION",
+    "Check",
+    "CrossValidated",
+    "FairnessLimits",
+    "GateDecision",
+    "cross_validated",
+    "decide",
+    "former_champion",
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class GateDecision:
     Parameters
     ----------
     passed : bool
-        Whether all checks passed.
+        Whether all checks that block passed.
     checks : tuple of Check
     """
 
@@ -51,7 +59,7 @@ class GateDecision:
         return pd.DataFrame(
             {
                 "check": [check.name for check in self.checks],
-                "passed": ["yes" if check.passed else "no" for check in self.checks],
+                "passed": [state(check) for check in self.checks],
                 "reason": [check.reason for check in self.checks],
             }
         )
@@ -61,10 +69,14 @@ class GateDecision:
 
     def sentence(self) -> str:
         """Say the decision and, where it is no, why."""
+        binding = [check for check in self.checks if check.blocks]
+        noted = [check.name for check in self.checks if not check.blocks and not check.passed]
+        note = f" Noted, without blocking: {listing(noted)} {'are' if len(noted) > 1 else 'is'} not met." if noted else ""
         if self.passed:
-            return f"All {len(self.checks)} checks are met."
-        failed = [check.name for check in self.checks if not check.passed]
-        return f"{times(len(failed), 'check')} of {len(self.checks)} failed: {listing(failed)}."
+            met = f"All {len(binding)} checks are met" if len(binding) > 1 else "The one check is met"
+            return f"{met}.{note}"
+        failed = [check.name for check in binding if not check.passed]
+        return f"{times(len(failed), 'check')} of {len(binding)} failed: {listing(failed)}.{note}"
 
     def results(self) -> dict[str, object]:
         """Return everything for the results file."""
@@ -77,6 +89,11 @@ def decide(
     comparison: Comparison | None = None,
     margin: float = 0.01,
     label: str = "challenger",
+    *,
+    trained: CrossValidated | None = None,
+    maximum_gap: float = 0.02,
+    audit: FairnessAudit | None = None,
+    fairness: FairnessLimits | None = None,
 ) -> GateDecision:
     """Hold an evaluation against its limits.
 
@@ -94,10 +111,26 @@ def decide(
         share of the champion's error for a regression.
     label : str
         The model's label in `comparison`.
+    trained : CrossValidated, optional
+        The model in cross-validation: on the test split it must not be worse by more than `maximum_gap`
+        beyond chance.
+    maximum_gap : float
+        In the metric's units for a binary task, as a share of the cross-validated error for a regression.
+    audit : FairnessAudit, optional
+        Figures by group; reported, and blocking where `fairness` states a limit.
+    fairness : FairnessLimits, optional
 
     Returns
     -------
     GateDecision
+
+    Notes
+    -----
+    "Not worse than the champion" is a test of non-inferiority: it passes when the lower limit of the paired
+    95 % interval is above −margin. A model that truly loses the margin is meant to
+    pass in 2.5 % of samples (one-sided), as is an equal model that is asked to be better. Simulated in
+    `tests/test_gate.py`: 1.7 % for the AUC (1,500 rows), 3.2 % for the root mean squared error (500 rows,
+    whose errors' skewness the interval does not allow for).
 
     Raises
     ------
@@ -106,18 +139,49 @@ def decide(
     """
     if margin < 0:
         raise ParameterError(f"margin is {margin:g}; it says how much may be lost, so it is 0 or more.")
-    checks = [_limit_check(evaluation, name, limit) for name, limit in minimum.items()]
+    checks = [limit_check(evaluation, name, limit) for name, limit in minimum.items()]
     if comparison is not None:
         if label not in comparison.by_model:
             raise ParameterError(
                 f"The comparison has no model {label!r}; it has {listing(list(comparison.by_model))}."
             )
         checks += [
-            _pair_check(comparison, label, other, margin) for other in comparison.by_model if other != label
+            pair_check(comparison, label, other, margin) for other in comparison.by_model if other != label
         ]
-    if not checks:
+    if trained is not None:
+        checks.append(gap_check(evaluation, trained, maximum_gap))
+    if audit is not None:
+        checks += fairness_checks(audit, fairness or FairnessLimits())
+    if not any(check.blocks for check in checks):
         raise ParameterError("A gate needs a check: give `minimum`, a comparison, or both.")
-    return GateDecision(all(check.passed for check in checks), tuple(checks))
+    return GateDecision(all(check.passed for check in checks if check.blocks), tuple(checks))
+
+
+def cross_validated(
+    leaderboard: Iterable[Mapping[str, Any]], best: str, metric: str
+) -> CrossValidated | None:
+    """Find a candidate's cross-validated score in the leaderboard that notebook 02 recorded.
+
+    Parameters
+    ----------
+    leaderboard : iterable of mapping
+        One a candidate: candidate, mean, lower, upper.
+    best : str
+        The candidate.
+    metric : str
+
+    Returns
+    -------
+    CrossValidated or None
+        None where the candidate has no score.
+    """
+    for row in leaderboard:
+        if row.get("candidate") == best and row.get("mean") is not None:
+            low, high = (
+                float("nan") if row.get(end) is None else float(row[end]) for end in ("lower", "upper")
+            )
+            return CrossValidated(metric, float(row["mean"]), low, high)
+    return None
 
 
 def former_champion(registry: Registry, candidate: RegisteredModel) -> RegisteredModel | None:
@@ -142,35 +206,3 @@ def former_champion(registry: Registry, candidate: RegisteredModel) -> Registere
     same_data = champion.manifest.snapshot_sha256 == candidate.manifest.snapshot_sha256
     known = set(candidate.model.columns)
     return None if same_data or not known.issuperset(champion.model.columns) else champion
-
-
-def _limit_check(evaluation: Evaluation, name: str, limit: float) -> Check:
-    metric = get_metric(name, evaluation.task)
-    value = evaluation.value(name)
-    above = metric.greater_is_better
-    passed = bool(np.isfinite(value) and (value >= limit if above else value <= limit))
-    wanted = f"{'at least' if above else 'at most'} {limit:g}"
-    if not np.isfinite(value):
-        reason = f"{metric.label} is not defined on these rows; {wanted} is asked for."
-    else:
-        reason = f"{metric.label} is {figure(value)}; {wanted} is asked for."
-    return Check(f"{metric.label} {wanted}", value, limit, passed, reason)
-
-
-def _pair_check(comparison: Comparison, label: str, other: str, margin: float) -> Check:
-    value, low, _ = comparison.gain(label, other)
-    name = METRICS[comparison.metric].label
-    if other != CHAMPION:
-        passed = bool(low > 0)
-        reason = (
-            f"{name} is better by {figure(value)}, at least {figure(low)} with 95 % confidence; "
-            "more than 0 is asked for."
-        )
-        return Check(f"better than {other}", low, 0.0, passed, reason)
-    allowed = margin * (comparison.by_model[other] if comparison.task == "regression" else 1.0)
-    passed = bool(low > -allowed)
-    reason = (
-        f"{name} differs by {figure(value)} in its favour, at least {figure(low)} with 95 % confidence; "
-        f"more than {figure(-allowed)} is asked for."
-    )
-    return Check("not worse than the champion", low, -allowed, passed, reason)

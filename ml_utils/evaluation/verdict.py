@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml_utils.evaluation.baselines import ONE_RULE
+from ml_utils.evaluation.fairness import FOUR_FIFTHS
 from ml_utils.evaluation.metrics import METRICS, Array
 from ml_utils.evaluation.profit import ADVANTAGE, EVERYONE, MODEL
 from ml_utils.wording import count, figure, listing, money, percent
 
 if TYPE_CHECKING:
     from ml_utils.evaluation.gate import GateDecision
+    from ml_utils.evaluation.profit import PolicyValues
     from ml_utils.evaluation.result import Evaluation
     from ml_utils.explanation.explain import Explanation
     from ml_utils.problem import Problem
-
-FOUR_FIFTHS = 0.8
 
 
 def answer(
@@ -26,6 +26,7 @@ def answer(
     gate: GateDecision,
     explanation: Explanation,
     achievable: float | None = None,
+    policies: PolicyValues | None = None,
 ) -> list[str]:
     """Answer notebook 03's question in three sentences.
 
@@ -37,6 +38,9 @@ def answer(
     explanation : Explanation
     achievable : float, optional
         The problem's metric for a model that knew the truth; synthetic tables only.
+    policies : PolicyValues, optional
+        What the model earns against every policy that needs no model, the top tenth by one rule among them;
+        by default what the evaluation says of everyone and no one.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def answer(
         The verdict with what it is worth; how sure that is; what to do.
     """
     return [
-        _verdict(problem, evaluation, gate),
+        _verdict(problem, evaluation, gate, policies),
         _how_sure(problem, evaluation, achievable),
         _to_do(problem, evaluation, gate, explanation),
     ]
@@ -57,15 +61,19 @@ def best_achievable(problem: Problem, y: Array, truth: Array | None) -> float | 
     return METRICS[problem.metric].value(y, truth)
 
 
-def _verdict(problem: Problem, evaluation: Evaluation, gate: GateDecision) -> str:
+def _verdict(
+    problem: Problem, evaluation: Evaluation, gate: GateDecision, policies: PolicyValues | None
+) -> str:
     start = (
         "Yes, it should ship" if gate.passed else f"No, it should not ship ({gate.sentence().rstrip('.')})"
     )
-    return f"{start}: {worth(problem, evaluation)}."
+    return f"{start}: {worth(problem, evaluation, policies)}."
 
 
-def worth(problem: Problem, evaluation: Evaluation) -> str:
+def worth(problem: Problem, evaluation: Evaluation, policies: PolicyValues | None = None) -> str:
     """Say what the model is worth: in money where the problem prices decisions, else against one rule."""
+    if policies is not None:
+        return policies.sentence(problem.entity)
     if evaluation.profit is None or problem.decision is None:
         return _against_rule(problem, evaluation)
     table = evaluation.profit.set_index("policy")

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml_utils.errors import DataError
+from ml_utils.errors import DataError, ParameterError
 from ml_utils.evaluation.metrics import Array
-from ml_utils.explanation.contributions import contributions, log_odds
+from ml_utils.explanation.classes import class_contributions
+from ml_utils.explanation.contributions import Contributions, contributions, margin, spread_rounding
 from ml_utils.explanation.permutation import permutation_importance
+from ml_utils.explanation.rounding import DOUBLE
+from ml_utils.explanation.sources import SEVERAL, category_effects, importance_table, ownership, share_text
 from ml_utils.model import Model
-from ml_utils.wording import figure, listing, percent
+from ml_utils.wording import figure, listing
 
-SEVERAL = " + "  # between the names of a feature's source columns, in the feature dictionary
-_CLEAR = 0.2  # rank correlation below which a number has no single direction
+__all__ = ["SEVERAL", "Explanation", "category_effects", "explain", "explain_classes", "share_text"]
+
+USUAL_ROWS = 1000  # background rows at least, however few are explained
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Explanation:
     method : str
         How the contributions were computed.
     unit : str
-        "log-odds", or "the target's unit".
+        "log-odds", "log-odds before calibration", or "the target's unit".
     sources : tuple of str
         Raw columns, in the order of `values`.
     values : ndarray of shape (n_rows, n_sources)
@@ -45,6 +50,8 @@ class Explanation:
         Largest distance between base plus contributions and the model's output.
     permutation : DataFrame or None
         From `permutation_importance`.
+    note : str
+        What a reader must know of what is explained; empty where it is the prediction's own log-odds.
     """
 
     model: str
@@ -57,6 +64,7 @@ class Explanation:
     importance: pd.DataFrame
     additivity_error: float
     permutation: pd.DataFrame | None = None
+    note: str = ""
 
     def to_frame(self, n: int = 10) -> pd.DataFrame:
         """Return the `n` most important columns as a table for a page."""
@@ -70,7 +78,7 @@ class Explanation:
             }
         )
         if self.permutation is not None:
-            digits = 4 if self.unit == "log-odds" else 1  # of AUC, or of the target's unit
+            digits = 4 if self.unit.startswith("log-odds") else 1  # of AUC, or of the target's unit
             found = self.permutation.set_index("source").loc[used["source"]]
             shown["loss when shuffled"] = [figure(value, digits) for value in found["loss"]]
             shown["95 % interval"] = [
@@ -109,7 +117,9 @@ class Explanation:
         return {
             "method": self.method,
             "unit": self.unit,
+            "note": self.note,
             "rows": len(self.values),
+            "additivity_error": self.additivity_error,
             "importance": self.importance,
             "permutation": self.permutation,
         }
@@ -134,7 +144,7 @@ def explain(
     background : DataFrame, optional
         Raw rows that say what is usual; `X` by default.
     n_rows : int
-        Rows explained at most, drawn from `X`.
+        Rows explained at most, drawn from `X`; all of them where there are fewer.
     seed : int
     y : array of shape (n,), optional
         Targets; with them permutation importance is put beside.
@@ -146,41 +156,132 @@ def explain(
     Raises
     ------
     DataError
-        If `X` has no rows, or the features cannot be traced back to columns.
+        If `X` has no rows, the features cannot be traced back to columns, or the model has no probabilities.
+    ParameterError
+        If `n_rows` is below 1, or the model has several classes: see `explain_classes`.
 
     Notes
     -----
     The contribution of a feature that comes from several columns is shared equally among them.
+
+    Contributions add up to the log-odds of the prediction, after calibration by a sigmoid too. Isotonic and
+    Venn–Abers calibration are staircases, in which sums end: there the log-odds before it are explained, and
+    `note` says so.
     """
-    if X.empty:
-        raise DataError("There are no rows to explain; give at least one.")
-    rng = np.random.default_rng(seed)
-    table = _draw(X[list(model.columns)], n_rows, rng)
-    usual = table if background is None else _draw(background[list(model.columns)], n_rows, rng)
-    steps = model.pipeline.named_steps
-    engineer = steps.get("features")
-    Z = _features(engineer, table)
-    found = contributions(steps["model"], Z, _features(engineer, usual), seed)
+    if model.task == "multiclass":
+        raise ParameterError(
+            f"The model {model.name} has several classes, and each has an explanation of its own; "
+            "use explain_classes, which returns one a class."
+        )
+    table, usual = _rows_to_explain(model, X, background, n_rows, seed)
+    estimator, unit, note = _explained_output(model)
+    Z = _features(model, table)
+    found = contributions(estimator, Z, _features(model, usual), seed)
     rows = table.iloc[: len(found.shap)]
-    sources = tuple(model.columns)
-    values = found.shap @ _ownership(engineer, found.features, sources)
-    output = model.predict_score(rows)
-    output = log_odds(output) if model.task == "binary" else output
-    explained = Explanation(
-        model=model.name,
-        method=found.method,
-        unit="log-odds" if model.task == "binary" else "the target's unit",
-        sources=sources,
-        values=values,
-        base=found.base,
-        rows=rows,
-        importance=_importance(values, rows),
-        additivity_error=float(np.abs(found.base + values.sum(axis=1) - output).max()),
-    )
+    output = margin(estimator, Z.iloc[: len(rows)]) if note else margin(model.pipeline, rows)
+    explained = _explanation(model, found, rows, output, (unit, note))
     if y is None:
         return explained
     shuffled = permutation_importance(model, X, np.asarray(y, dtype=float), seed=seed)
     return replace(explained, permutation=shuffled)
+
+
+def explain_classes(
+    model: Model,
+    X: pd.DataFrame,
+    background: pd.DataFrame | None = None,
+    n_rows: int = 1000,
+    seed: int = 42,
+) -> dict[str, Explanation]:
+    """Explain each class of a model of several classes.
+
+    Parameters
+    ----------
+    model : Model
+    X, background, n_rows, seed
+        As in `explain`.
+
+    Returns
+    -------
+    dict of str to Explanation
+        By class. Contributions add up to the class's log-probability less the mean of all classes' (in which
+        blends and temperature scaling are sums): positive where the class is likelier than the others are on
+        average.
+
+    Raises
+    ------
+    ParameterError
+        If the model has not several classes.
+    """
+    if model.task != "multiclass":
+        raise ParameterError(f"The model {model.name} is a {model.task} model; use explain.")
+    table, usual = _rows_to_explain(model, X, background, n_rows, seed)
+    estimator, unit, note = _explained_output(model)
+    Z = _features(model, table)
+    found = class_contributions(estimator, Z, _features(model, usual), seed)
+    rows = table.iloc[: len(found[0].shap)]
+    output = margin(estimator, Z.iloc[: len(rows)])
+    return {
+        str(label): _explanation(model, part, rows, output[:, k], (unit, note))
+        for k, (label, part) in enumerate(zip(estimator.classes_, found, strict=True))
+    }
+
+
+def _rows_to_explain(
+    model: Model, X: pd.DataFrame, background: pd.DataFrame | None, n_rows: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if X.empty:
+        raise DataError("There are no rows to explain; give at least one.")
+    if n_rows < 1:
+        raise ParameterError(f"n_rows is {n_rows}; explain at least 1 row.")
+    if model.task != "regression" and not hasattr(model.pipeline, "predict_proba"):
+        raise DataError(
+            f"The model {model.name} has no predict_proba, and log-odds are taken from probabilities. Wrap "
+            "it, for instance in sklearn.calibration.CalibratedClassifierCV."
+        )
+    rng = np.random.default_rng(seed)
+    table = _draw(X[list(model.columns)], n_rows, rng)
+    if background is None:
+        return table, table
+    return table, _draw(background[list(model.columns)], max(n_rows, USUAL_ROWS), rng)
+
+
+def _explained_output(model: Model) -> tuple[Any, str, str]:
+    """Return the estimator whose output is explained, its unit, and what a reader must know of it."""
+    estimator = model.pipeline.named_steps["model"]
+    if model.task == "regression":
+        return estimator, "the target's unit", ""
+    calibrator = getattr(estimator, "calibrator", None)
+    if calibrator is None or calibrator.method in ("none", "sigmoid"):
+        return estimator, "log-odds", ""
+    how = {"isotonic": "isotonic", "venn_abers": "Venn–Abers"}.get(calibrator.method, calibrator.method)
+    note = (
+        f"What is explained are the log-odds before the {how} calibration, which keeps the order of the rows "
+        "but is a staircase that contributions cannot add up to."
+    )
+    return estimator.estimator_, "log-odds before calibration", note
+
+
+def _explanation(
+    model: Model, found: Contributions, rows: pd.DataFrame, output: Array, told: tuple[str, str]
+) -> Explanation:
+    sources = tuple(model.columns)
+    # the pipeline's own probability is rounded once more, in 64 bits
+    shap = spread_rounding(found.shap, found.base, output, model.task != "regression", DOUBLE)
+    values = shap @ ownership(model.pipeline.named_steps.get("features"), found.features, sources)
+    unit, note = told
+    return Explanation(
+        model=model.name,
+        method=found.method,
+        unit=unit,
+        sources=sources,
+        values=values,
+        base=found.base,
+        rows=rows,
+        importance=importance_table(values, rows),
+        additivity_error=float(np.abs(found.base + values.sum(axis=1) - output).max()),
+        note=note,
+    )
 
 
 def _draw(table: pd.DataFrame, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -189,86 +290,6 @@ def _draw(table: pd.DataFrame, n_rows: int, rng: np.random.Generator) -> pd.Data
     return table.iloc[np.sort(rng.choice(len(table), n_rows, replace=False))]
 
 
-def _features(engineer: object, table: pd.DataFrame) -> pd.DataFrame:
-    return table if engineer is None else engineer.transform(table)  # type: ignore[attr-defined]
-
-
-def _ownership(engineer: object, features: tuple[str, ...], sources: tuple[str, ...]) -> Array:
-    """Return the share of each feature (row) that belongs to each source column."""
-    if engineer is None:
-        origin = {name: name for name in features}
-    else:
-        dictionary = engineer.dictionary_  # type: ignore[attr-defined]
-        origin = dict(zip(dictionary["feature"], dictionary["source"], strict=True))
-    place = {name: i for i, name in enumerate(sources)}
-    shares = np.zeros((len(features), len(sources)))
-    for i, feature in enumerate(features):
-        owners = [place.get(name) for name in str(origin.get(feature, "")).split(SEVERAL)]
-        known = [owner for owner in owners if owner is not None]
-        if not known:
-            raise DataError(
-                f"The feature {feature!r} cannot be traced to a column; the feature dictionary says it comes "
-                f"from {origin.get(feature)!r}. Fit the model again with this version's FeatureEngineer."
-            )
-        shares[i, known] = 1 / len(known)
-    return shares
-
-
-def _importance(values: Array, rows: pd.DataFrame) -> pd.DataFrame:
-    mean_abs = np.abs(values).mean(axis=0)
-    total = mean_abs.sum()
-    told = [_direction(rows.iloc[:, i], values[:, i]) for i in range(values.shape[1])]
-    table = pd.DataFrame(
-        {
-            "source": list(rows.columns),
-            "mean_abs": mean_abs,
-            "share": mean_abs / total if total > 0 else 0.0,
-            "direction": [direction for direction, _ in told],
-            "effect": [effect for _, effect in told],
-        }
-    )
-    return table.sort_values("mean_abs", ascending=False, kind="stable", ignore_index=True)
-
-
-def _direction(column: pd.Series, contribution: Array) -> tuple[int, str]:
-    if not np.any(contribution):
-        return 0, "not used"
-    if pd.api.types.is_numeric_dtype(column):
-        known = column.notna().to_numpy()
-        values = column.to_numpy(dtype=float, na_value=np.nan)[known]
-        return _number_direction(values, contribution[known])
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return _number_direction(column.astype("int64").to_numpy(float), contribution)
-    means = category_effects(column, contribution)
-    return 0, f"raised by {means.index[0]}, lowered by {means.index[-1]}"
-
-
-def _number_direction(values: Array, contribution: Array) -> tuple[int, str]:
-    ranks = pd.DataFrame({"x": values, "y": contribution}).rank()
-    spread = ranks.std()
-    if len(ranks) < 3 or not (spread > 0).all():
-        return 0, "no single direction"
-    rho = float(np.corrcoef(ranks["x"], ranks["y"])[0, 1])
-    if abs(rho) < _CLEAR:
-        return 0, "no single direction"
-    return (1, "higher raises") if rho > 0 else (-1, "higher lowers")
-
-
-def share_text(share: float) -> str:
-    """Format a share for a narrow column: its sign stays on the line."""
-    return percent(share).replace(" ", "\u00a0")
-
-
-def category_effects(column: pd.Series, contribution: Array) -> pd.Series:
-    """Return the mean contribution of each category of a column, the highest first.
-
-    Spellings of one category are brought together; categories with fewer than five rows are left out where
-    others have more.
-    """
-    from ml_utils.evaluation.fairness import group_labels
-
-    labels = group_labels(column)
-    table = pd.Series(contribution, index=column.index).groupby(labels).agg(["mean", "size"])
-    enough = table[table["size"] >= 5]
-    means = (enough if len(enough) else table)["mean"]
-    return means.sort_values(ascending=False)
+def _features(model: Model, table: pd.DataFrame) -> pd.DataFrame:
+    engineer = model.pipeline.named_steps.get("features")
+    return table if engineer is None else engineer.transform(table)

@@ -12,9 +12,10 @@ import pandas as pd
 
 from ml_utils.data.schema import features_and_target, groups, word
 from ml_utils.errors import DataError
-from ml_utils.features.cleaning import normal_form, usual_spelling
+from ml_utils.features.cleaning import usual_spelling
 from ml_utils.problem import Problem
 from ml_utils.wording import count, listing
+from ml_utils.words import normal_form
 
 MAX_LEVELS = 30  # rarer categories are taken together
 OTHER = "(all others)"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml_utils.features.cleaning import MISSING, normal_form, usual_spelling
+from ml_utils.features.cleaning import usual_spelling
 from ml_utils.features.values import Coded
+from ml_utils.words import MISSING, normal_form
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ FeatureEngineer does the same in one pass; these are for others who need a colum
 
 from __future__ import annotations
 
-import re
 from typing import Any, Self
 
 import numpy as np
@@ -13,24 +12,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ml_utils.data.schema import word
 from ml_utils.features.fences import Ordered, check_outliers, fences
 from ml_utils.features.tables import Tabular
 from ml_utils.features.values import Coded, coded
-
-MISSING = "(missing)"
-_BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
-
-
-def normal_form(value: object) -> str:
-    """Bring spellings of one category together: case, outer blanks, blanks and hyphens between words.
-
-    Examples
-    --------
-    >>> [normal_form(text) for text in ("Month-to-month ", "month to month", "A+", "A-")]
-    ['month to month', 'month to month', 'a+', 'a-']
-    """
-    return _BETWEEN_WORDS.sub(" ", word(value).casefold())
+from ml_utils.words import MISSING, normal_form, word
 
 
 class _Cleaner(Tabular, TransformerMixin, BaseEstimator):

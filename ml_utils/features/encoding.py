@@ -8,9 +8,9 @@ import numpy as np
 
 from ml_utils.errors import ParameterError
 from ml_utils.features.categories import Categories, Lookup, Slots
-from ml_utils.features.cleaning import MISSING, normal_form
 from ml_utils.features.origins import Origin
 from ml_utils.features.values import Coded
+from ml_utils.words import MISSING, normal_form
 
 ENCODINGS = ("auto", "onehot", "target", "ordinal", "frequency", "hashing")
 ONE_HOT_LIMIT = 20  # categories; above it `auto` encodes by the target

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ml_utils.data.schema import word
 from ml_utils.errors import RuleError
-from ml_utils.features.cleaning import normal_form
 from ml_utils.quality.relations import broken
 from ml_utils.quality.rules import ColumnRule, Relation, Rules
 from ml_utils.quality.values import dates, numbers, texts
+from ml_utils.words import normal_form, word
 
 if TYPE_CHECKING:
     import pandera.pandas as pa

@@ -11,12 +11,12 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ml_utils.data.schema import word
 from ml_utils.errors import RuleError, list_known
 from ml_utils.files import sha256_bytes, write_if_changed
 from ml_utils.paths import Workspace
 from ml_utils.quality.values import Kind
 from ml_utils.quality.yaml_lines import flow, line_of
+from ml_utils.words import word
 
 Severity = Literal["error", "warning"]
 RELATIONS = ("at_most", "sum", "equal", "missing_together", "determines")

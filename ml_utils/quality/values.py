@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ml_utils.data.schema import word
+from ml_utils.words import word
 
 Kind = Literal["number", "whole number", "category", "text", "date"]
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from ml_utils.registry.registry import CandidateRun, RegisteredModel, Registry
+from typing import TYPE_CHECKING
+
+from ml_utils.lazily import importer
+
+if TYPE_CHECKING:
+    from ml_utils.registry.registry import CandidateRun, RegisteredModel, Registry
 
 __all__ = ["CandidateRun", "RegisteredModel", "Registry"]
+
+__getattr__ = importer(__name__, dict.fromkeys(__all__, "registry"))

@@ -13,7 +13,8 @@ import pandas as pd
 
 from ml_utils.data.schema import as_text
 from ml_utils.errors import DataError
-from ml_utils.registry.input_columns import InputColumn, texts
+from ml_utils.registry.describing import texts
+from ml_utils.registry.input_columns import InputColumn
 from ml_utils.wording import times
 
 _WHOLE = 2.0**53  # beyond it float64 no longer tells whole numbers apart

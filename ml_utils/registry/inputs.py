@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from ml_utils.errors import DataError
-from ml_utils.registry.input_columns import InputColumn, describe, seen_in_training, short
+from ml_utils.registry.describing import describe
+from ml_utils.registry.input_columns import InputColumn, columns_from_json, seen_in_training, short
 from ml_utils.registry.input_values import coerce, typed
 from ml_utils.wording import listing, times
+from ml_utils.words import normal_form
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,7 @@ class InputSchema:
     @classmethod
     def from_json(cls, content: Sequence[Mapping[str, object]]) -> InputSchema:
         """Rebuild a schema from `to_json`."""
-        columns = []
-        for item in content:
-            categories = cast("list[str] | None", item.get("categories"))
-            values = {**item, "categories": None if categories is None else tuple(categories)}
-            columns.append(InputColumn(**values))  # type: ignore[arg-type]
-        return cls(tuple(columns))
+        return cls(columns_from_json(content))
 
     def to_json(self) -> list[dict[str, object]]:
         """Return plain values for a JSON file."""
@@ -160,10 +157,7 @@ def _unknown(values: np.ndarray, categories: tuple[str, ...]) -> list[str]:
     unknown = [value for value in values.tolist() if value not in seen]
     if not unknown:
         return []
-    from ml_utils.features.cleaning import (
-        normal_form,  # another spelling of a known category is no news to the model
-    )
-
+    # another spelling of a known category is no news to the model
     known = {normal_form(value) for value in categories}
     same = [normal_form(value) in known for value in unknown]
     return [value for value, is_known in zip(unknown, same, strict=True) if not is_known]

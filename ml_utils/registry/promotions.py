@@ -18,17 +18,18 @@ from ml_utils.errors import IntegrityError
 from ml_utils.files import sha256_bytes
 
 START = "0" * 64
+Action = Literal["promote", "rollback", "retire"]
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """One change of the champion: who, when, why, from, to."""
+    """One change of the champion, or a version's retirement (to None): who, when, why, from, to."""
 
     when: str
     who: str
-    action: Literal["promote", "rollback"]
+    action: Action
     from_version: int | None
-    to_version: int
+    to_version: int | None
     reason: str
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -103,6 +104,8 @@ class PromotionLog:
         """Return the champions one can go back to, the present one last."""
         stack: list[int] = []
         for entry in self.entries():
+            if entry.to_version is None:
+                continue
             if entry.action == "rollback":
                 while stack and stack[-1] != entry.to_version:
                     stack.pop()

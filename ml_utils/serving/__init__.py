@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from ml_utils.serving.deployment import ModelDeployment
+from typing import TYPE_CHECKING
+
+from ml_utils.lazily import importer
+
+if TYPE_CHECKING:
+    from ml_utils.serving.deployment import ModelDeployment
 
 __all__ = ["ModelDeployment"]
+
+__getattr__ = importer(__name__, {"ModelDeployment": "deployment"})

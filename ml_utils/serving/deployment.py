@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ml_utils.batch.scoring import packaged
+from ml_utils.compiled.scorer import CompiledScorer
 from ml_utils.data.schema import features_and_target
 from ml_utils.data.splits import read_split
 from ml_utils.errors import DataError, MissingInputError, ServiceError
@@ -27,7 +29,7 @@ from ml_utils.serving.batch import BatchScore, batch_score
 from ml_utils.serving.bodies import MAX_ROWS, accepts
 from ml_utils.serving.load_test import LoadTest, load_test
 from ml_utils.serving.manifests import write_manifests
-from ml_utils.serving.parity import Package, Parity, compare, json_rows, say_difference
+from ml_utils.serving.parity import Package, Parity, compare, compare_compiled, json_rows, say_difference
 from ml_utils.serving.probes import Probes
 from ml_utils.serving.process import start, stop, wait_ready
 from ml_utils.serving.scoring import RELEASE, Scorer
@@ -165,7 +167,7 @@ class ModelDeployment:
         """Score a CSV or Parquet file with the packaged model; see `batch.batch_score`."""
         keys = [name for name in (self.problem.id, self.problem.time) if name]
         csv = self.problem.source if isinstance(self.problem.source, FileSource) else None
-        return batch_score(Scorer.from_package(self.folder), source, output, keys, csv=csv)
+        return batch_score(packaged(self.folder), source, output, keys, csv=csv)
 
     def manifests(self, folder: str | Path) -> dict[str, Path]:
         """Write the Docker, compose and Kubernetes files for the package.
@@ -208,7 +210,10 @@ class ModelDeployment:
             "JSON rows, all at once": scorer.score(json.loads(json.dumps(json_rows(few)))),
             "JSON rows, one by one": np.array([scorer.score_one(row) for row in json_rows(X.head(10))]),
         }
-        return tuple(compare(scores, expected[: len(scores)], way) for way, scores in ways.items())
+        found = tuple(compare(scores, expected[: len(scores)], way) for way, scores in ways.items())
+        if not registered.manifest.compiled:
+            return found
+        return found + compare_compiled(scorer, CompiledScorer.from_files(registered.files), X)
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:

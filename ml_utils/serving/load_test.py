@@ -1,24 +1,22 @@
-"""How fast a service answers: requests a second and latencies at several numbers of clients."""
+"""How fast a service answers, at several numbers of clients: requests a second and latencies."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import itertools
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ml_utils.errors import ParameterError, ServiceError
+from ml_utils.errors import OctavoError, ParameterError, ServiceError
+from ml_utils.serving.load_client import hammer, prepare
 from ml_utils.wording import times
-
-if TYPE_CHECKING:
-    import httpx
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,11 @@ class LoadTest:
 
 
 def load_test(
-    url: str, rows: Sequence[Mapping[str, object]], seconds: float = 2.0, clients: Sequence[int] = (1, 8, 32)
+    url: str,
+    rows: Sequence[Mapping[str, object]],
+    seconds: float = 2.0,
+    clients: Sequence[int] = (1, 8, 32),
+    headers: Mapping[str, str] | None = None,
 ) -> LoadTest:
     """Load POST /predict of a running service.
 
@@ -112,6 +114,8 @@ def load_test(
         How long each level lasts.
     clients : sequence of int
         Numbers of clients at a time.
+    headers : mapping, optional
+        Sent with each request, like an API key.
 
     Returns
     -------
@@ -129,58 +133,66 @@ def load_test(
             "A load test needs rows to send, at least one client and more than 0 seconds; got "
             f"{len(rows)} rows, clients {list(clients)}, {seconds} seconds."
         )
+    if not url.startswith("http://"):
+        raise ParameterError(f"The load test speaks to http://host:port; got {url!r}.")
     bodies = [json.dumps({"row": row}).encode() for row in rows]
     with ThreadPoolExecutor(1) as apart:  # a notebook's own event loop is already running
-        levels = apart.submit(asyncio.run, _levels(url, bodies, seconds, clients)).result()
+        levels = apart.submit(load_levels, url, "/predict", bodies, seconds, clients, headers or {}).result()
     return LoadTest(tuple(levels))
 
 
-async def _levels(
-    url: str, bodies: Sequence[bytes], seconds: float, clients: Sequence[int]
+def load_levels(
+    url: str,
+    path: str,
+    bodies: Sequence[bytes],
+    seconds: float,
+    clients: Sequence[int],
+    headers: Mapping[str, str],
 ) -> list[LoadLevel]:
-    import httpx
-
-    limits = httpx.Limits(max_connections=max(clients), max_keepalive_connections=max(clients))
-    headers = {"content-type": "application/json"}
-    async with httpx.AsyncClient(base_url=url, limits=limits, headers=headers, timeout=30) as client:
-        try:
-            await client.get("/ready")
-        except httpx.HTTPError as error:
-            raise ServiceError(f"No service answers at {url}: {error}. Start it first.") from error
-        return [await _level(client, bodies, seconds, number) for number in clients]
+    """Load any path that takes JSON, at each number of clients; see `load_test`."""
+    requests = prepare(url, path, bodies, headers)
+    return [_level(url, requests, seconds, number) for number in clients]
 
 
-async def _level(
-    client: httpx.AsyncClient, bodies: Sequence[bytes], seconds: float, number: int
-) -> LoadLevel:
-    await asyncio.gather(*(client.get("/health") for _ in range(number)))  # connected before the clock starts
+def _level(url: str, requests: Sequence[bytes], seconds: float, clients: int) -> LoadLevel:
     started = time.perf_counter()
-    work = [_client(client, _from(bodies, i), started + seconds) for i in range(number)]
-    done = list(itertools.chain.from_iterable(await asyncio.gather(*work)))
+    answers = asyncio.run(hammer(url, requests, clients, seconds))
     elapsed = time.perf_counter() - started
-    latency = np.array([taken for taken, _ in done])
+    latency = np.array([answer.seconds for answer in answers])
     p50, p95, p99 = (float(value) for value in 1000 * np.quantile(latency, [0.5, 0.95, 0.99]))
-    return LoadLevel(number, len(done), sum(not fine for _, fine in done), elapsed, p50, p95, p99)
+    failed = sum(not answer.fine for answer in answers)
+    return LoadLevel(clients, len(answers), failed, elapsed, p50, p95, p99)
 
 
-def _from(bodies: Sequence[bytes], start: int) -> list[bytes]:
-    start %= len(bodies)
-    return [*bodies[start:], *bodies[:start]]  # clients do not all send the same row at once
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load a running service and print what it did; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ml_utils.serving.load_test", description=main.__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="where it is (http://127.0.0.1:8000)")
+    parser.add_argument("--key", help="API key")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each level lasts (5)")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 50], help="at a time (1 8 50)")
+    options = parser.parse_args(arguments)
+    headers = {"authorization": f"Bearer {options.key}"} if options.key else {}
+    try:
+        rows = _examples(options.url, headers)
+        found = load_test(options.url, rows, options.seconds, options.clients, headers)
+    except OctavoError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{found.to_frame().to_string(index=False)}\n{found.sentence()}\n")
+    return 0
 
 
-async def _client(
-    client: httpx.AsyncClient, bodies: Sequence[bytes], until: float
-) -> list[tuple[float, bool]]:
+def _examples(url: str, headers: Mapping[str, str]) -> list[dict[str, object]]:
+    """Return the row that the service itself gives as an example."""
     import httpx
 
-    done = []
-    for body in itertools.cycle(bodies):
-        started = time.perf_counter()
-        try:
-            fine = (await client.post("/predict", content=body)).status_code == 200
-        except httpx.HTTPError:
-            fine = False
-        done.append((time.perf_counter() - started, fine))
-        if time.perf_counter() >= until:
-            break
-    return done
+    try:
+        described = httpx.get(f"{url}/openapi.json", headers=dict(headers), timeout=10).json()
+        return list(described["components"]["schemas"]["Row"]["examples"])
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        raise ServiceError(f"No service describes itself at {url}/openapi.json: {error!r}.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

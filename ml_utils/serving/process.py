@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,23 +14,32 @@ from ml_utils.errors import ServiceError
 from ml_utils.sockets import bind
 
 START_SECONDS = 60.0
+# the full install is here, so what is not compiled may be served too; a rehearsal's rows are no predictions
+_REHEARSAL = ("--no-log", "--allow-pipeline")
 
 
 def start(
-    folder: Path, digest: str | None, port: int, said: IO[bytes]
+    folder: Path, digest: str | None, port: int, said: IO[bytes], more: Sequence[str] = _REHEARSAL
 ) -> tuple[subprocess.Popen[bytes], str]:
     """Start the service for a package; return the process and its address. What it says goes to `said`."""
+    named = ["--package", str(folder), *(["--sha256", digest] if digest else [])]
+    return launch([*named, *more], port, said)
+
+
+def launch(
+    options: Sequence[str], port: int, said: IO[bytes], environment: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the service with options of its command line; return the process and its address."""
     with bind("127.0.0.1", port) as listener:  # bound here, so that no one else can take the port meanwhile
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-m", "ml_utils.serving.service", "--package", str(folder)]
+        command = [sys.executable, "-m", "ml_utils.serving.service", *options]
         command += ["--fd", str(listener.fileno()), "--stop-with-stdin"]
-        command += ["--sha256", digest] if digest else []
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}  # a server's threads only collide
         process = subprocess.Popen(
             command,
-            env={**os.environ, **threads, "PYTHONPATH": paths},
+            env={**os.environ, **threads, "PYTHONPATH": paths, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=said,

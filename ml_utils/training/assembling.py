@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from ml_utils.features.engineer import FeatureEngineer
@@ -19,6 +18,7 @@ from ml_utils.training.candidates import Candidate, Setting
 from ml_utils.training.ensembles import LogOddsBlend, MeanBlend
 from ml_utils.training.imbalance import PriorShift, candidate_shift, prior_shift, resample
 from ml_utils.training.leaderboard import CandidateResult
+from ml_utils.training.search.tables import learn_features
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Assembly:
         y: npt.NDArray[Any],
         calibrator: Calibrator | None = None,
         threshold: float | None = None,
+        groups: npt.NDArray[Any] | None = None,
     ) -> Model:
         """Fit a candidate or an ensemble, on features that are learnt and rows that are resampled here.
 
@@ -62,9 +63,10 @@ class Assembly:
         calibrator : Calibrator, optional
         threshold : float, optional
             Kept with the model.
+        groups : ndarray of shape (n_rows,), optional
+            Whole groups stand on one side where target encodings are cross-fitted.
         """
-        engineer = clone(self.engineer)
-        plain = engineer.fit_transform(X, y)
+        engineer, plain = learn_features(self.engineer, X, y, groups)
         Z, target = resample(self.sampler, plain, y, self.setting.seed)
         sampled = PriorShift() if Z is plain else prior_shift(y, target)
         estimator = self._estimator(result, sampled, target)

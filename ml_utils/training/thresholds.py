@@ -33,6 +33,7 @@ __all__ = [
     "choose_threshold",
     "threshold_curve",
     "threshold_rules",
+    "thresholds_on_folds",
 ]
 
 Bools = npt.NDArray[np.bool_]
@@ -177,3 +178,33 @@ def threshold_curve(y: npt.ArrayLike, score: npt.ArrayLike, decision: Decision |
     if decision is not None:
         points["profit"] = decision.benefit * tp - decision.cost * fp
     return thin(points)
+
+
+def thresholds_on_folds(
+    y: Array,
+    score: Array,
+    folds: Sequence[npt.NDArray[np.intp]],
+    decision: Decision | None,
+    rule: str,
+    seed: int,
+) -> tuple[float, pd.DataFrame, pd.DataFrame]:
+    """Choose the threshold, compare the rules and draw the curve, on the rows that a fold has scored.
+
+    Parameters
+    ----------
+    y, score : ndarray of shape (n_rows,)
+        Targets and out-of-fold probabilities; folds by time leave the first rows without one.
+    folds : sequence of ndarray of int
+        Validation rows; no row twice.
+    decision, rule, seed
+        As in `threshold_rules`.
+
+    Returns
+    -------
+    threshold, rules, curve
+    """
+    rows = np.concatenate(folds)
+    parts = np.split(np.arange(len(rows)), np.cumsum([len(fold) for fold in folds])[:-1])
+    judged = (y[rows], score[rows], decision)
+    rules = threshold_rules(*judged, rule, parts, seed=seed)
+    return choose_threshold(*judged, rule), rules, threshold_curve(*judged)

@@ -37,7 +37,7 @@ from ml_utils.training.search import (
     search_rows,
 )
 from ml_utils.training.summary import check_any_left, out_of_fold_scores, search_summary, teller
-from ml_utils.training.thresholds import choose_threshold, threshold_curve, threshold_rules
+from ml_utils.training.thresholds import thresholds_on_folds
 
 
 class ModelTrainer(BaseEstimator):
@@ -48,9 +48,9 @@ class ModelTrainer(BaseEstimator):
     models : sequence of str or Candidate
         Names in `candidates.CANDIDATES`; the baseline is always beside them.
     n_trials : int
-        Most trials for each candidate.
+        Most trials for each candidate; the first is its known-good start, and the default goes no further.
     strategy : {"tpe", "random", "grid", "gp", "halving"}
-        Where trials look after the candidate's known-good start; see `search.samplers`.
+        Where further trials look; see `search.samplers`.
     cv, cv_folds, cv_repeats : {"shuffled", "time"}, int, int
         Folds shuffled (stratified, groups whole), or each judged on the times after it.
     budget_seconds : float, optional
@@ -120,8 +120,8 @@ class ModelTrainer(BaseEstimator):
 
     def __init__(
         self,
-        models: Sequence[str | Candidate] = ("spline", "lightgbm", "xgboost"),
-        n_trials: int = 8,
+        models: Sequence[str | Candidate] = ("spline", "lightgbm", "lightgbm_large", "xgboost"),
+        n_trials: int = 1,
         strategy: str = "tpe",
         cv: str = "shuffled",
         cv_folds: int = 5,
@@ -203,18 +203,25 @@ class ModelTrainer(BaseEstimator):
         self._search(budget, len(X))
         self._rank()
         self.oof_ = out_of_fold_scores(self.candidates_, self.rows_, X.index)
-        self._fit_chosen(X, target)
+        self._fit_chosen(X, target, units)
         return self
 
-    def fit_model(self, name: str, X: pd.DataFrame, y: pd.Series, threshold: float | None = None) -> Model:
+    def fit_model(
+        self,
+        name: str,
+        X: pd.DataFrame,
+        y: pd.Series,
+        threshold: float | None = None,
+        groups: pd.Series | None = None,
+    ) -> Model:
         """Fit a candidate of the search, at the best parameters found, on rows of one's choice.
 
         Parameters
         ----------
-        name : str
-            A candidate of the leaderboard, an ensemble too.
-        X, y, threshold
-            The threshold is kept with the model.
+        name, X, y, groups
+            A candidate of the leaderboard, an ensemble too; the others as in `fit`.
+        threshold : float, optional
+            Kept with the model.
 
         Raises
         ------
@@ -226,7 +233,8 @@ class ModelTrainer(BaseEstimator):
         if name not in known:
             raise ParameterError(f"There is no fitted candidate {name!r}. {list_known(name, known)}")
         target = check_classes(np.asarray(y, dtype=float), self.task_)
-        return self._assembly().fit(known[name], X, target, threshold=threshold)
+        units = None if groups is None else pd.factorize(groups)[0]
+        return self._assembly().fit(known[name], X, target, None, threshold, units)
 
     def simplest_tied(self) -> CandidateResult:
         """Return the simplest of the candidates that are tied with the best; it may be the best itself."""
@@ -280,20 +288,18 @@ class ModelTrainer(BaseEstimator):
         self.leaderboard_ = leaderboard(self.candidates_, self.metric_, self.tables_, self.alpha)
         self.chosen_result_ = self.candidates_[0] if self.select == "best" else self.simplest_tied()
 
-    def _fit_chosen(self, X: pd.DataFrame, target: npt.NDArray[Any]) -> None:
+    def _fit_chosen(self, X: pd.DataFrame, target: npt.NDArray[Any], units: npt.NDArray[Any] | None) -> None:
         chosen, y, threshold = self.chosen_result_, target[self.rows_], None
         self.thresholds_: pd.DataFrame | None = None
         self.threshold_curve_: pd.DataFrame | None = None
         valid = [fold.valid for fold in self.folds_[: self.cv_folds]]  # of repeated folds the first round
         self.calibration_ = calibrate(self.calibration, self.task_, y, chosen.oof, valid)
         if self.task_ == "binary":
-            rows = np.concatenate(valid)  # folds by time leave the first rows without a score
-            parts = np.split(np.arange(len(rows)), np.cumsum([len(part) for part in valid])[:-1])
-            judged = (y[rows], self.calibration_.score[rows], self.decision)
-            threshold = choose_threshold(*judged, self.threshold)
-            self.thresholds_ = threshold_rules(*judged, self.threshold, parts, seed=self.seed)
-            self.threshold_curve_ = threshold_curve(*judged)
-        self.best_ = self._assembly().fit(chosen, X, target, self.calibration_.calibrator, threshold)
+            threshold, self.thresholds_, self.threshold_curve_ = thresholds_on_folds(
+                y, self.calibration_.score, valid, self.decision, self.threshold, self.seed
+            )
+        calibrator = self.calibration_.calibrator
+        self.best_ = self._assembly().fit(chosen, X, target, calibrator, threshold, units)
 
     def _assembly(self) -> Assembly:
         results = {item.name: item for item in self.candidates_}

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml_utils.data.schema import word
+from ml_utils.words import word
 
 _EXACT = 2**53  # whole numbers beyond it are not all floats
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
@@ -32,8 +32,13 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     -------
     DataFrame
     """
+    return to_plain(table).to_pandas(ignore_metadata=True)
+
+
+def to_plain(table: pa.Table) -> pa.Table:
+    """Do what `to_frame` does, short of the frame."""
     columns = [_plain(column) for column in table.columns]
-    return pa.Table.from_arrays(columns, names=table.column_names).to_pandas(ignore_metadata=True)
+    return pa.Table.from_arrays(columns, names=table.column_names)
 
 
 def to_array(values: Sequence[Any]) -> pa.Array:

@@ -57,7 +57,7 @@ def read_remote(source: FileSource) -> tuple[pd.DataFrame, str]:
     shown = public_address(url)
     with TemporaryDirectory(prefix="octavo-") as name:
         with said_plainly(url):
-            path = _fetch(url, source, Path(name))
+            path = fetch(url, source, Path(name))
         return read_file(path, source, shown), shown
 
 
@@ -97,7 +97,7 @@ def said_plainly(url: str) -> Iterator[None]:
         raise DataError(mask(message, secrets_in(url))) from None
 
 
-def _fetch(url: str, source: FileSource, folder: Path) -> Path:
+def fetch(url: str, source: FileSource, folder: Path) -> Path:
     files, path = _file_system(url)
     if url.startswith("s3://") and files.info(path)["type"] == "directory":
         if source.kind == "csv":

@@ -66,9 +66,9 @@ def read_query(source: SqlSource, problem: Problem) -> tuple[pd.DataFrame, str]:
         If the database cannot be reached, refuses the credentials or the query, or lacks its driver.
     """
     check_reads(source.query)
-    with _connection(source, problem) as connection:
+    with connected(source, problem) as connection:
         table = _fetch(connection, source.query)
-    origin = f"{_place(_address(source, problem))}, query {query_hash(source.query)}"
+    origin = f"{_place(address_of(source, problem))}, query {query_hash(source.query)}"
     return plain.to_frame(table), origin
 
 
@@ -83,15 +83,15 @@ def state(source: SqlSource, problem: Problem) -> str:
     DataError
         As for `read_query`.
     """
-    address = _address(source, problem)
+    address = address_of(source, problem)
     if address.get_backend_name() == "sqlite":
         stats = [path.stat() for path in _sqlite_files(address) if path.exists()]
         return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats) or "missing"
     if source.changed is None:
         return "by its query only"
     check_reads(source.changed)
-    with _connection(source, problem) as connection:
-        rows = _execute(connection, source.changed).fetchmany(1000)
+    with connected(source, problem) as connection:
+        rows = execute(connection, source.changed).fetchmany(1000)
     return sha256_bytes(repr([tuple(row) for row in rows]).encode())[:16]
 
 
@@ -129,7 +129,7 @@ def check_reads(query: str) -> None:
 def _fetch(connection: Connection, query: str) -> pa.Table:
     import pyarrow as pa
 
-    result = _execute(connection, query)
+    result = execute(connection, query)
     names = list(result.keys())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -144,18 +144,18 @@ def _fetch(connection: Connection, query: str) -> pa.Table:
     return plain.concatenate(parts)
 
 
-def _execute(connection: Connection, query: str) -> CursorResult[Any]:
-    # As it stands: a colon or a percent sign in it is not a parameter.
+def execute(connection: Connection, query: str) -> CursorResult[Any]:
+    """Run a query as it stands: a colon or a percent sign in it is not a parameter."""
     options = {"no_parameters": True, "stream_results": True, "max_row_buffer": _CHUNK}
     return connection.exec_driver_sql(query.rstrip().rstrip(";"), execution_options=options)
 
 
 @contextmanager
-def _connection(source: SqlSource, problem: Problem) -> Iterator[Connection]:
+def connected(source: SqlSource, problem: Problem) -> Iterator[Connection]:
     """Connect, read only where that can be asked for; turn what goes wrong into plain words."""
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-    address = _address(source, problem)
+    address = address_of(source, problem)
     secrets = secrets_in(expand(source.url)) | ({str(address.password)} if address.password else set())
     engine = None
     try:
@@ -163,7 +163,7 @@ def _connection(source: SqlSource, problem: Problem) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except DBAPIError as error:
-        message = f"{_place(address)}: {_what_happened(error)}"
+        message = f"{_place(address)}: {what_happened(error)}"
         raise DataError(mask(message, secrets)) from None
     except (SQLAlchemyError, OSError) as error:
         raise DataError(mask(f"{_place(address)}: {error}", secrets)) from None
@@ -172,7 +172,8 @@ def _connection(source: SqlSource, problem: Problem) -> Iterator[Connection]:
             engine.dispose()
 
 
-def _address(source: SqlSource, problem: Problem) -> URL:
+def address_of(source: SqlSource, problem: Problem) -> URL:
+    """Return where the database is, credentials filled in from the environment."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -261,7 +262,7 @@ def _place(address: URL) -> str:
     return f"{backend} database {database} on {address.host or 'this machine'}{port}"
 
 
-def _what_happened(error: Any) -> str:
+def what_happened(error: Any) -> str:
     """Take the driver's own words, in one line, with a cure where its code has one."""
     original = error.orig
     said = " ".join(str(original).split())

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from ml_utils.features.creation.bins import Bins
-from ml_utils.features.creation.combining import Differences, Ratios
-from ml_utils.features.creation.created import Created
-from ml_utils.features.creation.dates import DateFeatures
-from ml_utils.features.creation.formulas import Formulas, read_formulas
-from ml_utils.features.creation.groups import GroupStatistics
-from ml_utils.features.creation.interactions import Interactions
-from ml_utils.features.creation.places import Distances
-from ml_utils.features.creation.splines import Splines
-from ml_utils.features.creation.text import TextFeatures
+from typing import TYPE_CHECKING
+
+from ml_utils.lazily import importer
+
+if TYPE_CHECKING:
+    from ml_utils.features.creation.bins import Bins
+    from ml_utils.features.creation.combining import Differences, Ratios
+    from ml_utils.features.creation.created import Created
+    from ml_utils.features.creation.dates import DateFeatures
+    from ml_utils.features.creation.formulas import Formulas, read_formulas
+    from ml_utils.features.creation.groups import GroupStatistics
+    from ml_utils.features.creation.interactions import Interactions
+    from ml_utils.features.creation.places import Distances
+    from ml_utils.features.creation.splines import Splines
+    from ml_utils.features.creation.text import TextFeatures
 
 __all__ = [
     "Bins",
@@ -27,3 +32,21 @@ __all__ = [
     "TextFeatures",
     "read_formulas",
 ]
+
+__getattr__ = importer(
+    __name__,
+    {
+        "Bins": "bins",
+        "Created": "created",
+        "DateFeatures": "dates",
+        "Differences": "combining",
+        "Distances": "places",
+        "Formulas": "formulas",
+        "GroupStatistics": "groups",
+        "Interactions": "interactions",
+        "Ratios": "combining",
+        "Splines": "splines",
+        "TextFeatures": "text",
+        "read_formulas": "formulas",
+    },
+)

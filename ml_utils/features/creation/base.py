@@ -11,11 +11,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ml_utils.data.schema import word
 from ml_utils.errors import DataError, ParameterError, list_known
 from ml_utils.features.creation.created import Created
 from ml_utils.features.values import coded
 from ml_utils.wording import listing
+from ml_utils.words import word
 
 
 class Creator(TransformerMixin, BaseEstimator, ABC):

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from ml_utils.errors import ParameterError
-from ml_utils.features.cleaning import MISSING, normal_form
 from ml_utils.features.creation.base import (
     Creator,
     distinct_values,
@@ -21,6 +20,7 @@ from ml_utils.features.creation.base import (
     unique_names,
 )
 from ml_utils.features.creation.created import Created
+from ml_utils.words import MISSING, normal_form
 
 STATISTICS = ("mean", "std", "median", "count", "deviation", "z")
 _MEANINGS = {

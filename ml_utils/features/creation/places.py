@@ -12,32 +12,10 @@ import pandas as pd
 from ml_utils.errors import DataError, ParameterError
 from ml_utils.features.creation.base import Creator, numbers, unique_names
 from ml_utils.features.creation.created import Created
+from ml_utils.features.creation.sphere import haversine, on_globe, on_sphere
+from ml_utils.features.creation.sphere import nearest as nearest_centre
 
-EARTH_RADIUS = 6371.0088  # km, the mean radius R1 of the IUGG (Moritz 2000)
 SAMPLE = 50_000  # rows that areas are learnt from
-
-
-def haversine(
-    latitude: np.ndarray, longitude: np.ndarray, other_latitude: Any, other_longitude: Any
-) -> np.ndarray:
-    """Return great-circle distances in km (Sinnott 1984).
-
-    Parameters
-    ----------
-    latitude, longitude : ndarray of shape (n,)
-        Degrees.
-    other_latitude, other_longitude : float or ndarray of shape (n,)
-        Degrees.
-
-    Examples
-    --------
-    >>> round(float(haversine(52.5200, 13.4050, 48.8566, 2.3522)), 1)  # Berlin, Paris
-    877.5
-    """
-    phi, other = np.radians(latitude), np.radians(other_latitude)
-    turn = np.radians(other_longitude) - np.radians(longitude)
-    half = np.sin((other - phi) / 2) ** 2 + np.cos(phi) * np.cos(other) * np.sin(turn / 2) ** 2
-    return 2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.minimum(half, 1.0)))
 
 
 class Distances(Creator):
@@ -126,7 +104,7 @@ class Distances(Creator):
         known = np.flatnonzero(~np.isnan(latitude))
         if len(known) > SAMPLE:
             known = np.sort(np.random.default_rng(self.seed).choice(known, SAMPLE, replace=False))
-        points = _on_sphere(latitude[known], longitude[known])
+        points = on_sphere(latitude[known], longitude[known])
         distinct = len(np.unique(points, axis=0))
         if distinct < self.n_clusters:
             raise DataError(
@@ -135,7 +113,7 @@ class Distances(Creator):
             )
         model = KMeans(self.n_clusters, n_init=4, random_state=self.seed).fit(points)
         centres = model.cluster_centers_ / np.linalg.norm(model.cluster_centers_, axis=1, keepdims=True)
-        sizes = np.bincount(_nearest(points, centres), minlength=self.n_clusters)
+        sizes = np.bincount(nearest_centre(points, centres), minlength=self.n_clusters)
         return centres[np.argsort(-sizes, kind="stable")]
 
     def _create(self, table: pd.DataFrame) -> list[Any]:
@@ -146,7 +124,7 @@ class Distances(Creator):
         found += [haversine(*where[one], *where[other]) for one, other in self.pairs_]
         for name, centres in self.centres_.items():
             latitude, longitude = where[name]
-            nearest = _nearest(_on_sphere(latitude, longitude), centres)
+            nearest = nearest_centre(on_sphere(latitude, longitude), centres)
             labels = pd.array([*(f"area {i + 1}" for i in range(len(centres))), None], dtype="str")
             found.append(labels[np.where(np.isnan(latitude), len(centres), nearest)])
         return found
@@ -178,30 +156,9 @@ def _points_of(name: str, place: Mapping[str, Any]) -> dict[str, tuple[float, fl
 
 
 def _coordinates(table: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    latitude, longitude = numbers(table[columns[0]]), numbers(table[columns[1]])
-    off = ~((np.abs(latitude) <= 90) & (np.abs(longitude) <= 180))
-    return np.where(off, np.nan, latitude), np.where(off, np.nan, longitude)
-
-
-def _on_sphere(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    phi, turn = np.radians(latitude), np.radians(longitude)
-    return np.column_stack([np.cos(phi) * np.cos(turn), np.cos(phi) * np.sin(turn), np.sin(phi)])
+    return on_globe(numbers(table[columns[0]]), numbers(table[columns[1]]))
 
 
 def _degrees(centres: np.ndarray) -> list[tuple[float, float]]:
     x, y, z = centres.T
     return list(zip(np.degrees(np.arcsin(z)), np.degrees(np.arctan2(y, x)), strict=True))
-
-
-def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return each point's nearest centre, the first of equals.
-
-    Without a matrix product, so that one row's sum is rounded as it is in a batch.
-    """
-    best, least = np.zeros(len(points), dtype=int), np.full(len(points), np.inf)
-    for i, centre in enumerate(centres):
-        gap = ((points - centre) ** 2).T
-        distance = gap[0] + gap[1] + gap[2]
-        nearer = distance < least
-        best[nearer], least[nearer] = i, distance[nearer]
-    return best

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ml_utils.data.schema import word
 from ml_utils.errors import ParameterError
 from ml_utils.features.creation.base import Creator, distinct_values, named_or_all, unique_names
 from ml_utils.features.creation.created import Created
 from ml_utils.wording import listing
+from ml_utils.words import word
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer

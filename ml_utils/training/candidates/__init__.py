@@ -17,7 +17,7 @@ __all__ = ["CANDIDATES", "Candidate", "Params", "Setting", "Task", "get_candidat
 _ORDER = (
     *("baseline", "logistic", "ridge", "elastic_net", "naive_bayes", "decision_tree"),
     *("spline_logistic", "spline_ridge", "nearest_neighbours", "random_forest", "extra_trees"),
-    *("hist_gradient_boosting", "lightgbm", "xgboost", "catboost", "svm", "neural_network"),
+    *("hist_gradient_boosting", "lightgbm", "xgboost", "catboost", "lightgbm_large", "svm", "neural_network"),
 )
 _ALL = {item.name: item for item in (*LINEAR, *TREES, *BOOSTERS, *OTHERS)}
 CANDIDATES: dict[str, Candidate] = {name: _ALL[name] for name in _ORDER}

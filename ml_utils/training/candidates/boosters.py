@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 _SLOW: Params = {"n_estimators": 300, "learning_rate": 0.04, "subsample": 0.7, "reg_lambda": 5.0}
+# fewer trees, larger ones, for tables where columns act together
+_LARGE: Params = {"n_estimators": 200, "learning_rate": 0.025, "subsample": 1.0, "reg_lambda": 1.0}
 
 
 def has_catboost() -> bool:
@@ -79,16 +81,20 @@ def _catboost(params: Params, setting: Setting) -> BaseEstimator:
     return CatBoostClassifier(**fixed, scale_pos_weight=setting.positive_weight)
 
 
-def _lightgbm_space(trial: Trial) -> Params:
+def _lightgbm_space(trial: Trial, leaves: tuple[int, int] = (4, 31)) -> Params:
     return {
         "n_estimators": trial.suggest_int("n_estimators", 100, 350, step=50),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.12, log=True),
-        "num_leaves": trial.suggest_int("num_leaves", 4, 31, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", *leaves, log=True),
         "min_child_samples": trial.suggest_int("min_child_samples", 10, 200, log=True),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "colsample_bynode": trial.suggest_float("colsample_bynode", 0.3, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 50.0, log=True),
     }
+
+
+def _lightgbm_large_space(trial: Trial) -> Params:
+    return _lightgbm_space(trial, (12, 63))
 
 
 def _xgboost_space(trial: Trial) -> Params:
@@ -117,6 +123,12 @@ BOOSTERS = (
         *("lightgbm", "LightGBM", ALL, _lightgbm, _lightgbm_space),
         {**_SLOW, "num_leaves": 6, "min_child_samples": 40, "colsample_bynode": 0.5},
         {"num_leaves": (4, 8, 16), "learning_rate": (0.03, 0.06)},
+        rounds="n_estimators",
+    ),
+    Candidate(
+        *("lightgbm_large", "LightGBM with larger trees", ALL, _lightgbm, _lightgbm_large_space),
+        {**_LARGE, "num_leaves": 24, "min_child_samples": 20, "colsample_bynode": 0.3},
+        {"num_leaves": (16, 32, 48), "learning_rate": (0.02, 0.04)},
         rounds="n_estimators",
     ),
     Candidate(

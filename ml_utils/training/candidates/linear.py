@@ -124,7 +124,7 @@ LINEAR = (
     Candidate(
         *("spline_logistic", "logistic on splines", CLASSES, _spline_logistic),
         lambda trial: {**_c_space(trial), "n_knots": _knots(trial)},
-        *({"C": 0.1, "n_knots": 8}, {"C": _C, "n_knots": (5, 8)}, 10),
+        *({"C": 1.0, "n_knots": 8}, {"C": _C, "n_knots": (5, 8)}, 10),
     ),
     Candidate(
         *("spline_ridge", "ridge on splines", NUMBERS, _spline_ridge),

@@ -57,7 +57,8 @@ class FoldTables:
     seed : int
         For the sampler.
     groups : ndarray of shape (n_rows,), optional
-        For inner divisions of the training rows: whole groups stand on one side.
+        For inner divisions of the training rows, those that cross-fit target encodings too: whole groups
+        stand on one side.
     times : ndarray of shape (n_rows,), optional
         For the same: the inner part is the latest.
     """
@@ -104,13 +105,10 @@ class FoldTables:
         return replace(self, folds=folds, sampler="none", _made=made)
 
     def _make(self, fold: Fold) -> FoldTable:
-        from sklearn.base import clone
-
-        engineer = clone(self.engineer)
-        train = engineer.fit_transform(self.X.iloc[fold.train], self.y[fold.train])
-        return self._resampled(
-            self.sampler, train, self.y[fold.train], engineer.transform(self.X.iloc[fold.valid])
-        )
+        rows = fold.train
+        groups = None if self.groups is None else self.groups[rows]
+        engineer, train = learn_features(self.engineer, self.X.iloc[rows], self.y[rows], groups)
+        return self._resampled(self.sampler, train, self.y[rows], engineer.transform(self.X.iloc[fold.valid]))
 
     def _resampled(
         self, sampler: str, train: pd.DataFrame, y: npt.NDArray[Any], valid: pd.DataFrame
@@ -118,3 +116,23 @@ class FoldTables:
         Z, target = resample(sampler, train, y, self.seed)
         shift = PriorShift() if Z is train else prior_shift(y, target)
         return FoldTable(Z, target, valid, shift, train)
+
+
+def learn_features(
+    engineer: FeatureEngineer, X: pd.DataFrame, y: npt.NDArray[Any], groups: npt.NDArray[Any] | None = None
+) -> tuple[FeatureEngineer, pd.DataFrame]:
+    """Fit a copy of the engineer; return it, and the features of the rows that it was fitted on.
+
+    Parameters
+    ----------
+    engineer : FeatureEngineer
+    X : DataFrame of shape (n_rows, n_columns)
+    y, groups : ndarray of shape (n_rows,)
+        Whole groups stand on one side where the target encoding is cross-fitted. A single group cannot be
+        divided, so that its rows are.
+    """
+    from sklearn.base import clone
+
+    known = None if groups is None or len(np.unique(groups)) < 2 else groups
+    learnt = clone(engineer)
+    return learnt, learnt.fit_transform(X, y, known)

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_utils.data.schema import word
-from ml_utils.features.cleaning import normal_form
 from ml_utils.features.creation.base import distinct_values, numbers
 from ml_utils.features.creation.formula.operations import OPERATIONS
 from ml_utils.features.creation.formula.tree import Column, Node, Number, Text
 from ml_utils.features.creation.reading_dates import Reading, dates, days, one_day
+from ml_utils.words import normal_form, word
 
 Row = Mapping[str, Any]
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 
 from ml_utils.features.creation.formula.dates import DATE_PARTS, part_of_many, part_of_one
 
@@ -190,8 +189,15 @@ def _not_one(a: float) -> float:
     return NAN if a != a else float(a == 0)
 
 
+def _absent(values: Any) -> Any:
+    """Tell where numbers are NaN, or texts None."""
+    if np.asarray(values).dtype != object:
+        return np.isnan(values)
+    return np.equal(values, cast(Any, None)).astype(bool)
+
+
 def _isna_many(values: Any) -> Any:
-    return pd.isna(values) * 1.0
+    return _absent(values) * 1.0
 
 
 def _isna_one(value: float | str | None) -> float:
@@ -199,7 +205,11 @@ def _isna_one(value: float | str | None) -> float:
 
 
 def _same_text_many(a: Any, b: Any) -> Any:
-    return np.where(pd.isna(a) | pd.isna(b), NAN, np.equal(a, b))
+    return np.where(_absent(_texts(a)) | _absent(_texts(b)), NAN, np.equal(_texts(a), _texts(b)))
+
+
+def _texts(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=object)
 
 
 def _same_text_one(a: str | None, b: str | None) -> float:

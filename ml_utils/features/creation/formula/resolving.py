@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ml_utils.data.schema import word
 from ml_utils.errors import list_known
 from ml_utils.features.creation.base import numbers
 from ml_utils.features.creation.formula.operations import OPERATIONS
 from ml_utils.features.creation.formula.tree import Apply, Column, Node, Number, Source, Text
 from ml_utils.features.creation.reading_dates import Reading, dates, learn_reading, one_day
+from ml_utils.words import word
 
 LOOKED_AT = 1000  # distinct values that say what a text column holds
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
