@@ -1,6 +1,6 @@
 """What bench_serving compares with: FastAPI as it is usually written, Octavo's own app with one answer.
 
-python benchmarks/serving_peers.py --package FOLDER --port 8000    the second; options as for the service
+python benchmarks/serving_peers.py [unread] --package FOLDER --port 8000    the second; the service's options
 """
 
 from __future__ import annotations
@@ -32,17 +32,24 @@ def _pipeline_app() -> FastAPI:
 
 
 def constant(arguments: Sequence[str]) -> int:
-    """Run Octavo's service, its /predict answering the same bytes to any body, unread."""
-    from ml_utils.serving import app, service
+    """Run Octavo's service, its /predict checking the body and answering the same bytes to any.
+
+    With `unread` as the first argument it does not even look at the body.
+    """
+    from ml_utils.serving import service
+    from ml_utils.serving.exchange import Exchange
 
     answer = b'{"score":0.123456789,"act":false,"version":1,"variant":"champion","warnings":[]}'
+    unread = arguments[0] == "unread"
 
     async def one(exchange: Any, body: bytes) -> bool:
+        if not unread and exchange.live.reader.one(body) is None:
+            return False
         await exchange._respond(200, answer)
         return True
 
-    app._Exchange._one = one  # type: ignore[method-assign]
-    return service.main(arguments)
+    Exchange._one = one  # type: ignore[method-assign]
+    return service.main(arguments[1:] if unread else arguments)
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -18,17 +18,31 @@ import yaml
 from matplotlib.axes import Axes
 from small_model import FEATURES, fitted, make_home, registered, table
 
-from ml_utils.errors import DataError, IntegrityError, MissingInputError, ServiceError
+from ml_utils.client import Client, Fault, ServiceRefused
+from ml_utils.errors import (
+    CannotCompile,
+    DataError,
+    IntegrityError,
+    MissingInputError,
+    ParameterError,
+    ServiceError,
+)
 from ml_utils.model import Model
 from ml_utils.paths import Workspace
 from ml_utils.plots import deployment as plots
 from ml_utils.problem import load_problem
 from ml_utils.registry import RegisteredModel
 from ml_utils.serving.batch import main as batch_main
-from ml_utils.serving.deployment import ModelDeployment, sentences
+from ml_utils.serving.deployment import ModelDeployment
+from ml_utils.serving.keys import new_key
 from ml_utils.serving.load_test import LoadLevel, LoadTest
-from ml_utils.serving.probes import Probe, Probes
+from ml_utils.serving.log_check import LogCheck, check_log, fresh_log
+from ml_utils.serving.one_case import explain_case
+from ml_utils.serving.probes import Probe, Probes, probe
+from ml_utils.serving.rehearsal import SwapRehearsal
 from ml_utils.serving.scoring import Scorer
+from ml_utils.serving.timing import time_one_row
+from ml_utils.serving.verdict import sentences
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +97,7 @@ def test_a_package_scores_as_the_pipeline(deployment: ModelDeployment, champion:
     assert set(package.files) >= written
     assert (package.rows, package.version) == (300, 1)
     assert package.largest <= 1e-12
+    assert "unpickles nothing" in package.sentence()
     again = deployment.package(champion)
     assert again.sha256 == package.sha256
     assert [path.name for path in deployment.folder.parent.iterdir() if path.name.startswith(".")] == []
@@ -105,7 +120,7 @@ def test_the_service_agrees_and_stops(deployment: ModelDeployment, champion: Reg
         parity = deployment.compare_service(url, champion, n=50)
         assert parity.rows == 50
         assert parity.largest <= 1e-12
-        with pytest.raises(ServiceError, match=r"refused 1 rows.*tenure"):
+        with pytest.raises(ServiceError, match=r"refused the request \(422\).*tenure"):
             deployment.ask(url, [{}])
         port = int(url.rpartition(":")[2])
         with pytest.raises(ServiceError, match="cannot be used"), deployment.serve(port):
@@ -114,6 +129,81 @@ def test_the_service_agrees_and_stops(deployment: ModelDeployment, champion: Reg
         httpx.get(f"{url}/health")
     with pytest.raises(ServiceError, match="No service answers"):
         deployment.ask(url, [{}])
+
+
+def test_a_rehearsal_asks_for_keys_explains_and_stores_what_it_acknowledged(
+    deployment: ModelDeployment, champion: RegisteredModel, tmp_path: Path
+) -> None:
+    package, case = deployment.package(champion), deployment.example_case()
+    key, kept = new_key("test")
+    log = fresh_log(tmp_path / "log" / "predictions.sqlite")
+    with deployment.serve(package=package, keys=[kept], log=log) as url, Client(url, key) as client:
+        with pytest.raises(ServiceError, match="401"):
+            deployment.ask(url, [case.row])
+        answer = client.predict(case.row, case.customer)
+        explained = explain_case(client, case)
+        assert client.feedback(case.outcome, answer.request_id)
+        probes = probe(url, champion.schema, key)
+        load = deployment.load_test(url, [case.row], seconds=0.2, clients=[2], key=key)
+    assert probes.refused == probes.faulty
+    assert {"no API key", "a wrong API key"} <= {item.request for item in probes.items}
+    check, stored = check_log(log, 1 + probes.scored + load.requests - load.errors)
+    assert (check.complete, check.stored, check.outcomes) == (True, check.acknowledged, 1)
+    assert "none is missing" in check.sentence()
+    first = stored.set_index("request_id").loc[answer.request_id]
+    assert (first["customer"], first["outcome"]) == (case.customer, case.outcome)
+    assert explained.explanation is not None
+    total = explained.explanation.base + sum(explained.explanation.contributions.values())
+    assert 1 / (1 + np.exp(-total)) == pytest.approx(answer.score, abs=1e-6)
+    assert f"a probability of {answer.score:.3f}" in explained.sentence()
+    assert explained.to_frame()["column"].tolist() == list(explained.explanation.contributions)
+    assert fresh_log(log).exists() is False
+    assert "lost: 1 row" in LogCheck(2, 1, 0).sentence()
+
+
+def test_a_service_that_explains_nothing_says_so(deployment: ModelDeployment) -> None:
+    case = deployment.example_case()
+    refused = ServiceRefused(404, [Fault("", "it explains nothing")], None)
+
+    class Refuses:
+        def explain(self, row: object, customer: object) -> None:
+            raise refused
+
+    explained = explain_case(Refuses(), case)  # type: ignore[arg-type]
+    assert explained.sentence() == "The service explains nothing here: it explains nothing."
+    assert (explained.results()["explained"], len(explained.to_frame())) == (False, 0)
+    refused = ServiceRefused(401, [], None)
+    with pytest.raises(ServiceRefused):
+        explain_case(Refuses(), case)  # type: ignore[arg-type]
+
+
+def test_a_model_that_is_not_compiled_is_rehearsed_as_a_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise CannotCompile("its learner is a stand-in")
+
+    monkeypatch.setattr("ml_utils.compiled.compiling.compile_model", refuse)
+    workspace = make_home(tmp_path, monkeypatch)
+    deployment = ModelDeployment(workspace, load_problem("small"))
+    found = registered(workspace)
+    package = deployment.package(found)
+    assert (package.compiled, package.not_compiled, package.edges) == (False, "its learner is a stand-in", 0)
+    assert package.sentence().startswith("The model is not compiled: its learner is a stand-in.")
+    key, kept = new_key("test")
+    with deployment.serve(package=package, keys=[kept]) as url, Client(url, key) as client:
+        assert deployment.compare_service(url, found, n=20, key=key).largest <= 1e-12
+        assert "the model is not compiled" in explain_case(client, deployment.example_case()).sentence()
+    assert "not compiled" in time_one_row(found, deployment.example_rows(5)).sentence()
+
+
+def test_one_row_is_timed_in_both_forms(deployment: ModelDeployment, champion: RegisteredModel) -> None:
+    timing = time_one_row(champion, deployment.example_rows(5))
+    assert timing.compiled is not None
+    assert 0 < timing.compiled < timing.pipeline
+    assert timing.to_frame().shape == (2, 2)
+    with pytest.raises(ParameterError, match="no rows to time"):
+        time_one_row(champion, [])
 
 
 def test_a_service_needs_the_package_it_was_promised(
@@ -133,15 +223,23 @@ def test_a_split_is_scored_and_the_page_has_its_sentences(
     assert batch.rows == 500
     assert pd.read_csv(batch.output).columns.tolist() == ["customer", "score", "act"]
     probes = Probes((Probe("a", 4, 422, "no"), Probe("b", 4, 200, "scored"), Probe("c", 2, 200, "scored")))
-    said = sentences(package, package.parity[1], probes, batch, deployment.problem, champion.model)
-    assert len(said) == 3
-    assert "1 of 2 faulty requests" in said[0]
-    assert f"{batch.acted:,} of the 500 customers" in said[2]
-    assert "call them" in said[2]
-    rehearsal = sentences(
-        package, package.parity[1], probes, batch, deployment.problem, champion.model, approved=False
-    )
-    assert rehearsal[2].startswith("Don't deploy it")
+
+    def said(log: LogCheck, swap: SwapRehearsal, approved: bool = True) -> list[str]:
+        http = package.parity[1]
+        return sentences(
+            package, http, probes, log, swap, batch, deployment.problem, champion.model, approved
+        )
+
+    fine = said(LogCheck(100, 100, 1), SwapRehearsal(3, 1000, 0, 2.0))
+    assert len(fine) == 3
+    assert f"300 rows of the test split and {package.edges} generated rows at the edges" in fine[0]
+    assert "1 of 2 faulty requests" in fine[0]
+    assert "every prediction that it acknowledged is in its log, and no request failed while" in fine[1]
+    assert f"{batch.acted:,} of the 500 customers" in fine[2]
+    assert "call them" in fine[2]
+    lossy = said(LogCheck(100, 99, 1), SwapRehearsal(3, 1000, 1, 2.0), approved=False)
+    assert "its log lacks predictions that it acknowledged, and requests failed" in lossy[1]
+    assert lossy[2].startswith("Don't deploy it")
 
 
 def test_the_command_scores_with_the_champion(
@@ -184,7 +282,7 @@ def test_the_image_needs_only_what_it_installs(
     deployment.manifests(tmp_path / "deploy")
     code = (
         "import json, sys\n"
-        "for name in ('pandas', 'sklearn', 'scipy', 'joblib', 'mlflow', 'sqlalchemy', 'yaml', 'matplotlib'):\n"
+        "for name in ('pandas', 'sklearn', 'scipy', 'joblib', 'mlflow', 'sqlalchemy', 'yaml'):\n"
         "    sys.modules[name] = None\n"
         "import ml_utils.serving.service as service\n"
         "options = ['--package', 'package', '--sha256', sys.argv[1], '--no-log']\n"
@@ -220,7 +318,7 @@ def test_figures_say_what_they_show() -> None:
     load = LoadTest(levels)
     assert (load.best.clients, load.best.throughput, load.errors) == (8, 297.0, 3)
     assert load.sentence().startswith(
-        "Measured here: 9 ms for half the answers with 1 client (15 ms for 99 %)"
+        "Measured here: 9.0 ms for half the answers with 1 client (15 ms for 99 %)"
     )
     left, right = plots.load_curve(load).axes
     assert "297" in title(left)

@@ -11,9 +11,22 @@ import pytest
 import yaml
 from conftest import ROOT
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "data/README.md", "reports/README.md", "benchmarks/README.md"]
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/deployment.md", "deploy/README.md"),
+    *("data/README.md", "reports/README.md", "benchmarks/README.md"),
+]
 MADE = ("reports/", "data/raw", "data/processed", "data/results", "data/mlflow", "data/public", ".venv")
-WRITTEN_IN_DATA = ("raw/", "rules/", "feast/", "processed/", "results/", "mlflow/", "public/", "inputs/")
+WRITTEN_IN_DATA = (
+    "raw/",
+    "rules/",
+    "scoring/",
+    "feast/",
+    "processed/",
+    "results/",
+    "mlflow/",
+    "public/",
+    "inputs/",
+)
 
 
 def targets() -> set[str]:

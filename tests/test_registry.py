@@ -184,6 +184,8 @@ def test_a_changed_file_is_refused_before_it_is_unpickled(registry: Registry, na
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(IntegrityError, match=f"{name} was changed"):
         registry.load(version)
+    with pytest.raises(IntegrityError, match=f"{name} was changed"):
+        registry.files(version)
     path.unlink()
     with pytest.raises(IntegrityError, match=name):
         registry.load(version)

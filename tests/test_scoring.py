@@ -169,11 +169,18 @@ def test_a_changed_package_is_refused(folder: Path) -> None:
         Scorer.from_package(folder / "elsewhere")
 
 
-def test_a_package_that_needs_what_is_not_here_says_so(files: dict[str, bytes]) -> None:
+def test_a_package_that_needs_what_is_not_here_says_so(
+    files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     odd = {**files, "pipeline.pkl": b"cno_such_module\nThing\n."}
     manifest = json.loads(files[MANIFEST])
     manifest["files"]["pipeline.pkl"] = sha256_bytes(odd["pipeline.pkl"])
     odd[MANIFEST] = json.dumps(manifest).encode()
+    with pytest.raises(
+        RegistryError, match=r"was not loaded: .*no_such_module\.Thing, which is not on the list"
+    ):
+        unpack(odd, sha256_bytes(odd[MANIFEST]), "small")
+    monkeypatch.setenv("OCTAVO_TRUSTED_TYPES", "no_such_module:Thing")
     with pytest.raises(RegistryError, match=r"cannot be loaded here: .*no_such_module.* needs numpy"):
         unpack(odd, sha256_bytes(odd[MANIFEST]), "small")
 

@@ -202,7 +202,7 @@ def test_nothing_that_is_sent_is_a_server_error(
 
 def test_probes_and_load(url: str, deployment: ModelDeployment) -> None:
     probes = probe(url, Scorer.from_package(deployment.folder).schema)
-    assert probes.refused == probes.faulty == 7
+    assert probes.refused == probes.faulty == 10
     assert all(item.passed for item in probes.items)
     load = load_test(url, deployment.example_rows(20), seconds=0.3, clients=[1, 4])
     assert load.errors == 0

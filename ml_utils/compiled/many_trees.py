@@ -123,9 +123,10 @@ class ManyTrees:
 
     def _chunk(self, rows: np.ndarray) -> np.ndarray:
         taken = rows[self.used]
-        if self.rounded:
-            taken = taken.astype(np.float32)
-        columns = list(taken.astype(self.kind, copy=False))
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite
+            if self.rounded:
+                taken = taken.astype(np.float32)
+            columns = list(taken.astype(self.kind, copy=False))
         scratch = _Scratch(rows.shape[1], self.kind)
         total = np.full(rows.shape[1], self.base, dtype=self.kind)
         for nodes, depth, values in self._trees:

@@ -71,7 +71,8 @@ class GateDecision:
         """Say the decision and, where it is no, why."""
         binding = [check for check in self.checks if check.blocks]
         noted = [check.name for check in self.checks if not check.blocks and not check.passed]
-        note = f" Noted, without blocking: {listing(noted)} {'are' if len(noted) > 1 else 'is'} not met." if noted else ""
+        verb = "are" if len(noted) > 1 else "is"
+        note = f" Noted, without blocking: {listing(noted)} {verb} not met." if noted else ""
         if self.passed:
             met = f"All {len(binding)} checks are met" if len(binding) > 1 else "The one check is met"
             return f"{met}.{note}"

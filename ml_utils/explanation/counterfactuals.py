@@ -99,10 +99,21 @@ class Counterfactuals:
             "threshold": self.threshold,
             "actionable": [one.column for one in self.ranges],
             "found": [
-                {"columns": [c.column for c in one.changes], "score": one.score, "distance": one.distance}
+                {
+                    "columns": [c.column for c in one.changes],
+                    "before": [_plain(c.before) for c in one.changes],
+                    "after": [_plain(c.after) for c in one.changes],
+                    "score": one.score,
+                    "distance": one.distance,
+                }
                 for one in self.found
             ],
         }
+
+
+def _plain(value: object) -> object:
+    """Keep a number as it is; anything else as the page shows it."""
+    return float(value) if isinstance(value, int | float | np.number) else shown(value)
 
 
 def counterfactuals(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml_utils.plots.style import BLUE, GREY, ORANGE, PURPLE, RED, figure
-from ml_utils.serving.load_test import LoadTest
+from ml_utils.serving.load_test import LoadTest, milliseconds
 from ml_utils.wording import times
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def load_curve(test: LoadTest) -> Figure:
         values = [getattr(level, name) for level in test.levels]
         right.plot(clients, values, marker="o", color=colour, label=name)
     alone = times(first.clients, "client")
-    right.set(title=f"{alone}: half within {first.p50:.0f} ms", ylabel="milliseconds", ylim=(0, None))
+    title = f"{alone}: half within {milliseconds(first.p50)} ms"
+    right.set(title=title, ylabel="milliseconds", ylim=(0, None))
     right.legend()
     for axes in (left, right):
         axes.set_xscale("log", base=2)

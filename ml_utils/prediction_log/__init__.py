@@ -1,4 +1,4 @@
-"""The prediction log: every prediction is stored before it is acknowledged; notebook 05 reads it.
+"""The prediction log: stored before it is acknowledged; `read` gives it back, outcomes beside it.
 
 What the writing side needs is sqlite3 or psycopg and the standard library; pandas is imported by `read` only.
 """

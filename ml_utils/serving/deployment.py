@@ -18,22 +18,21 @@ from ml_utils.batch.scoring import packaged
 from ml_utils.compiled.scorer import CompiledScorer
 from ml_utils.data.schema import features_and_target
 from ml_utils.data.splits import read_split
-from ml_utils.errors import DataError, MissingInputError, ServiceError
+from ml_utils.errors import DataError, MissingInputError
 from ml_utils.files import write_text
-from ml_utils.model import Model
 from ml_utils.paths import Workspace
 from ml_utils.problem import FileSource, Problem
 from ml_utils.registry.inputs import InputSchema
 from ml_utils.registry.registry import RegisteredModel
 from ml_utils.serving.batch import BatchScore, batch_score
 from ml_utils.serving.bodies import MAX_ROWS, accepts
+from ml_utils.serving.keys import VARIABLE, Key
 from ml_utils.serving.load_test import LoadTest, load_test
 from ml_utils.serving.manifests import write_manifests
-from ml_utils.serving.parity import Package, Parity, compare, compare_compiled, json_rows, say_difference
-from ml_utils.serving.probes import Probes
+from ml_utils.serving.one_case import Case
+from ml_utils.serving.parity import Package, Parity, compare, compare_compiled, json_rows
 from ml_utils.serving.process import start, stop, wait_ready
 from ml_utils.serving.scoring import RELEASE, Scorer
-from ml_utils.wording import count, percent
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +89,20 @@ class ModelDeployment:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         files = {path.name: path.stat().st_size for path in sorted(self.folder.iterdir())}
-        return Package(self.folder, registered.version, registered.sha256, files, parity)
+        manifest = registered.manifest
+        return Package(
+            self.folder, registered.version, registered.sha256, files, parity, manifest.compiled,
+            manifest.not_compiled,
+        )  # fmt: skip
 
     @contextlib.contextmanager
-    def serve(self, port: int = 0, package: Package | None = None) -> Iterator[str]:
+    def serve(
+        self,
+        port: int = 0,
+        package: Package | None = None,
+        keys: Sequence[Key] = (),
+        log: str | Path | None = None,
+    ) -> Iterator[str]:
         """Run the real service on 127.0.0.1 while the context lasts.
 
         Parameters
@@ -102,6 +111,10 @@ class ModelDeployment:
             0 takes one that is free.
         package : Package, optional
             What to serve; its hash is required of the files. By default what lies in the folder.
+        keys : sequence of Key
+            API keys that it asks for; without any, anyone may ask.
+        log : str or Path, optional
+            Where each prediction is stored before it is answered; by default nowhere.
 
         Yields
         ------
@@ -114,15 +127,19 @@ class ModelDeployment:
             If it does not start; the message ends with what the service said.
         """
         folder, digest = (package.folder, package.sha256) if package else (self.folder, None)
+        options = ["--no-log"] if log is None else ["--log", str(log)]
+        if package is None or not package.compiled:  # a compiled one is to show that it needs no pickle
+            options.append("--allow-pipeline")
+        environment = {VARIABLE: "\n".join(key.line() for key in keys)} if keys else {}
         with tempfile.TemporaryFile() as said:
-            process, url = start(folder, digest, port, said)
+            process, url = start(folder, digest, port, said, options, environment)
             try:
                 wait_ready(process, url, said)
                 yield url
             finally:
                 stop(process)
 
-    def ask(self, url: str, rows: Sequence[Mapping[str, object]]) -> np.ndarray:
+    def ask(self, url: str, rows: Sequence[Mapping[str, object]], key: str | None = None) -> np.ndarray:
         """Return the scores that a running service gives to rows, sent in one request.
 
         Raises
@@ -130,27 +147,25 @@ class ModelDeployment:
         ServiceError
             If it does not answer, or refuses.
         """
-        import httpx
+        from ml_utils.client import Client
 
-        try:
-            answer = httpx.post(f"{url}/predict/batch", json={"rows": list(rows)}, timeout=60)
-        except httpx.HTTPError as error:
-            raise ServiceError(f"No service answers at {url}: {error}. Start it first.") from error
-        if answer.status_code != 200:
-            raise ServiceError(f"The service at {url} refused {len(rows)} rows: {answer.text[:500]}")
-        return np.array([item["score"] for item in answer.json()["predictions"]])
+        with Client(url, key, timeout=60, retries=0) as client:
+            return np.array([answer.score for answer in client.predict_batch(rows)])
 
     def load_test(
         self,
         url: str,
         rows: Sequence[Mapping[str, object]],
         seconds: float = 2.0,
-        clients: Sequence[int] = (1, 8, 32),
+        clients: Sequence[int] = (1, 8, 50),
+        key: str | None = None,
     ) -> LoadTest:
         """Load a running service; see `load_test.load_test`."""
-        return load_test(url, rows, seconds, clients)
+        return load_test(url, rows, seconds, clients, {} if key is None else {"X-API-Key": key})
 
-    def compare_service(self, url: str, registered: RegisteredModel, n: int = 200) -> Parity:
+    def compare_service(
+        self, url: str, registered: RegisteredModel, n: int = 200, key: str | None = None
+    ) -> Parity:
         """Send rows of the test split to a running service and hold its answers against the pipeline.
 
         Raises
@@ -161,7 +176,8 @@ class ModelDeployment:
             If the service does not answer, or refuses.
         """
         X = self._sendable("test", min(n, MAX_ROWS), registered.schema)
-        return compare(self.ask(url, json_rows(X)), registered.model.predict_score(X), "JSON over HTTP")
+        found = self.ask(url, json_rows(X), key)
+        return compare(found, registered.model.predict_score(X), "JSON over HTTP")
 
     def batch_score(self, source: str | Path, output: str | Path) -> BatchScore:
         """Score a CSV or Parquet file with the packaged model; see `batch.batch_score`."""
@@ -189,9 +205,22 @@ class ModelDeployment:
         """Return a split's first rows as an application would send them: JSON values, null if unknown."""
         return json_rows(self._sendable(split, n, Scorer.from_package(self.folder).schema))
 
+    def example_case(self, split: str = "test") -> Case:
+        """Return a split's first row that the service accepts, with whom it is about and what came true."""
+        frame = read_split(self.workspace, split)
+        X, y = features_and_target(frame, self.problem)
+        first = self._accepted(X, 1, Scorer.from_package(self.folder).schema, split)
+        place = X.index.get_loc(first.index[0])
+        name = self.problem.id
+        customer = None if name is None else str(frame[name].iloc[place])
+        return Case(json_rows(first)[0], customer, float(y.iloc[place]))
+
     def _sendable(self, split: str, n: int, schema: InputSchema) -> pd.DataFrame:
-        """Return a split's first rows that the service accepts: training may have had nothing missing."""
         X, _ = features_and_target(read_split(self.workspace, split), self.problem)
+        return self._accepted(X, n, schema, split)
+
+    def _accepted(self, X: pd.DataFrame, n: int, schema: InputSchema, split: str) -> pd.DataFrame:
+        """Return the first rows that the service accepts: training may have had nothing missing."""
         few = X.head(2 * n)
         kept = few[[accepts(schema, row) for row in json_rows(few)]].head(n)
         if kept.empty:
@@ -222,39 +251,3 @@ def _put_in_place(aside: Path, folder: Path) -> None:
         os.replace(folder, before)
     os.replace(aside, folder)
     shutil.rmtree(before, ignore_errors=True)
-
-
-def sentences(
-    package: Package,
-    over_http: Parity,
-    probes: Probes,
-    batch: BatchScore,
-    problem: Problem,
-    model: Model,
-    approved: bool = True,
-) -> list[str]:
-    """Answer notebook 04's question in three sentences."""
-    same = (
-        f"The service answers what the model says: all {count(package.rows)} rows of the test split get the "
-        f"trained pipeline's score from the package ({say_difference(package.largest)}), and "
-        f"{probes.refused} of {probes.faulty} faulty requests were refused with the fault named."
-    )
-    sure = (
-        f"{count(over_http.rows)} of these rows also went over HTTP through the running service "
-        f"({say_difference(over_http.largest)}), packaging stops at a difference above one in a "
-        "million, and a model file that is changed later is refused by its hash."
-    )
-    if batch.acted is None or model.threshold is None or problem.decision is None:
-        todo = f"all {count(batch.rows)} {problem.entity} of the live period are scored"
-    else:
-        todo = (
-            f"{count(batch.acted)} of the {count(batch.rows)} {problem.entity} of the live period "
-            f"({percent(batch.acted / batch.rows)}) reach the threshold of {percent(model.threshold, 0)}, so "
-            f"there the advice is to {problem.decision.action}"
-        )
-    advice = (
-        "Deploy it with the files written here"
-        if approved
-        else "Don't deploy it: it did not pass the gates of notebook 03, and this page rehearses only"
-    )
-    return [same, sure, f"{advice}; {todo}."]

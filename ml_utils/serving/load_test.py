@@ -67,9 +67,9 @@ class LoadTest:
             {
                 "clients": level.clients,
                 "requests/s": round(level.throughput, 1),
-                "p50 ms": round(level.p50, 1),
-                "p95 ms": round(level.p95, 1),
-                "p99 ms": round(level.p99, 1),
+                "p50 ms": milliseconds(level.p50),
+                "p95 ms": milliseconds(level.p95),
+                "p99 ms": milliseconds(level.p99),
                 "requests": level.requests,
                 "errors": level.errors,
             }
@@ -82,9 +82,10 @@ class LoadTest:
         first, best = self.levels[0], self.best
         alone = times(first.clients, "client")
         return (
-            f"Measured here: {first.p50:.0f} ms for half the answers with {alone} ({first.p99:.0f} ms for "
-            f"99 %), at most {best.throughput:.0f} requests a second (with {times(best.clients, 'client')}), "
-            f"{times(self.errors, 'error')} in {times(self.requests, 'request')}."
+            f"Measured here: {milliseconds(first.p50)} ms for half the answers with {alone} "
+            f"({milliseconds(first.p99)} ms for 99 %), at most {best.throughput:.0f} requests a second (with "
+            f"{times(best.clients, 'client')}), {times(self.errors, 'error')} in "
+            f"{times(self.requests, 'request')}."
         )
 
     def to_json(self) -> list[dict[str, float]]:
@@ -95,11 +96,20 @@ class LoadTest:
         return self.to_frame().to_html(index=False)
 
 
+def milliseconds(value: float) -> str:
+    """Format a latency; a quick service's needs digits behind the point.
+
+    >>> milliseconds(0.284), milliseconds(4.06), milliseconds(153.2)
+    ('0.28', '4.1', '153')
+    """
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
 def load_test(
     url: str,
     rows: Sequence[Mapping[str, object]],
     seconds: float = 2.0,
-    clients: Sequence[int] = (1, 8, 32),
+    clients: Sequence[int] = (1, 8, 50),
     headers: Mapping[str, str] | None = None,
 ) -> LoadTest:
     """Load POST /predict of a running service.

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 ROUNDING = 1e-12  # below it two orders of one sum in float64; what they are differs between machines
 LARGE = 1e-6  # one over the predicted value from which the difference is told relative to it
 TOLERANCE = 1e-6  # largest difference between a package's score and the pipeline's
+EDGES = "edge rows, compiled"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class Package:
     files : dict of str to int
         File name to bytes.
     parity : tuple of Parity
+    compiled : bool
+        Whether the service reads the compiled form, and unpickles nothing.
+    not_compiled : str
+        Why it does not.
     """
 
     folder: Path
@@ -63,6 +68,8 @@ class Package:
     sha256: str
     files: dict[str, int]
     parity: tuple[Parity, ...]
+    compiled: bool = False
+    not_compiled: str = ""
 
     @property
     def rows(self) -> int:
@@ -70,9 +77,36 @@ class Package:
         return self.parity[0].rows  # the table; edge rows may be more
 
     @property
+    def edges(self) -> int:
+        """Generated rows that were compared: missing, unseen and extreme values; 0 where not compiled."""
+        return sum(item.rows for item in self.parity if item.through == EDGES)
+
+    @property
     def largest(self) -> float:
         """Largest difference that was found."""
         return max(item.largest for item in self.parity)
+
+    def results(self) -> dict[str, object]:
+        """Return how it was compared, for what a notebook records."""
+        return {
+            "compiled": self.compiled,
+            "not_compiled": self.not_compiled,
+            "parity": [vars(item) for item in self.parity],
+            "parity_table": self.parity_frame(),
+        }
+
+    def sentence(self) -> str:
+        """Say in which form the model is served, or why it is not compiled."""
+        if self.compiled:
+            return (
+                "The model is compiled: the service reads JSON and ONNX, unpickles nothing and needs neither "
+                "pandas nor scikit-learn."
+            )
+        why = self.not_compiled or "it was registered before models were"
+        return (
+            f"The model is not compiled: {why}. The service then has to be started with --allow-pipeline, "
+            "and loads the pickled pipeline in a full install."
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a file, with its size."""
@@ -124,7 +158,7 @@ def compare_compiled(
     return (
         compare(compiled.score_columns(columns), expected, "columns, compiled"),
         compare(np.array([compiled.score_one(row) for row in rows]), expected, "rows one by one, compiled"),
-        compare(np.array([compiled.score_one(row) for row in edges]), at_edges, "edge rows, compiled"),
+        compare(np.array([compiled.score_one(row) for row in edges]), at_edges, EDGES),
         compare(compiled.score_rows(edges), at_edges, "edge rows all at once, compiled"),
     )
 

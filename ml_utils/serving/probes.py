@@ -10,6 +10,8 @@ import pandas as pd
 
 from ml_utils.registry.inputs import InputSchema
 
+_DEEP, _LARGE = 10_000, 10_000_000
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -33,6 +35,11 @@ class Probes:
     items: tuple[Probe, ...]
 
     @property
+    def scored(self) -> int:
+        """Requests that were answered with a score."""
+        return sum(item.status == 200 for item in self.items)
+
+    @property
     def faulty(self) -> int:
         """Requests that should be refused."""
         return sum(item.wanted == 4 for item in self.items)
@@ -54,7 +61,7 @@ class Probes:
         return self.to_frame().to_html(index=False)
 
 
-def probe(url: str, schema: InputSchema) -> Probes:
+def probe(url: str, schema: InputSchema, key: str | None = None) -> Probes:
     """Send a typical row in faulty forms, and in odd ones that are no fault.
 
     Parameters
@@ -63,6 +70,8 @@ def probe(url: str, schema: InputSchema) -> Probes:
         Where the service is.
     schema : InputSchema
         The model's.
+    key : str, optional
+        API key of a service that asks for one; then requests without it, and with a wrong one, are sent too.
 
     Returns
     -------
@@ -70,10 +79,15 @@ def probe(url: str, schema: InputSchema) -> Probes:
     """
     import httpx
 
+    right = {} if key is None else {"x-api-key": key}
+    cases = [(request, wanted, body, right) for request, wanted, body in _cases(schema)]
+    if key is not None:
+        body = _body(schema.example())
+        cases += [("no API key", 4, body, {}), ("a wrong API key", 4, body, {"x-api-key": key[:-1]})]
     with httpx.Client(base_url=url, timeout=30, headers={"content-type": "application/json"}) as client:
         done = []
-        for request, wanted, body in _cases(schema):
-            answer = client.post("/predict", content=body)
+        for request, wanted, body, headers in cases:
+            answer = client.post("/predict", content=body, headers=headers)
             done.append(Probe(request, wanted, answer.status_code, _message(answer.json())))
     return Probes(tuple(done))
 
@@ -92,8 +106,14 @@ def _cases(schema: InputSchema) -> list[tuple[str, int, str]]:
         cases += [
             (f"{number.name} is text", 4, _body({**row, number.name: "many"})),
             (f"{number.name} is NaN", 4, _body({**row, number.name: float("nan")})),
+            (f"{number.name} is infinite", 4, _body({**row, number.name: float("inf")})),
         ]
-    cases += [("cut off in the middle", 4, _body(row)[:-10]), ("empty", 4, "")]
+    cases += [
+        ("cut off in the middle", 4, _body(row)[:-10]),
+        ("empty", 4, ""),
+        ("lists within lists, 10,000 deep", 4, "[" * _DEEP + "]" * _DEEP),
+        ("10 MB", 4, _body({**row, "filler": "x" * _LARGE})),
+    ]
     if number is not None and isinstance(number.maximum, float):
         beyond = int(abs(number.maximum)) * 10 + 10
         cases.append((f"{number.name} is {beyond}", 2, _body({**row, number.name: beyond})))
@@ -110,7 +130,7 @@ def _body(row: Mapping[str, object]) -> str:
 def _message(answer: Mapping[str, object]) -> str:
     faults = answer.get("detail")
     if isinstance(faults, list):
-        return "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
+        return "; ".join(": ".join(filter(None, (fault["field"], fault["message"]))) for fault in faults)
     warnings = answer.get("warnings")
     said = "; ".join(item["message"] for item in warnings) if isinstance(warnings, list) else ""
     return f"scored, with a warning: {said}" if said else "scored"

@@ -19,11 +19,16 @@ _REHEARSAL = ("--no-log", "--allow-pipeline")
 
 
 def start(
-    folder: Path, digest: str | None, port: int, said: IO[bytes], more: Sequence[str] = _REHEARSAL
+    folder: Path,
+    digest: str | None,
+    port: int,
+    said: IO[bytes],
+    more: Sequence[str] = _REHEARSAL,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[subprocess.Popen[bytes], str]:
     """Start the service for a package; return the process and its address. What it says goes to `said`."""
     named = ["--package", str(folder), *(["--sha256", digest] if digest else [])]
-    return launch([*named, *more], port, said)
+    return launch([*named, *more], port, said, environment)
 
 
 def launch(

@@ -72,9 +72,10 @@ async def refuse(request: Request, error: Exception) -> JSONResponse:
 
 
 async def refuse_http(request: Request, error: Exception) -> JSONResponse:
-    """Answer what Starlette refuses: a wrong path or method."""
+    """Answer what Starlette refuses: a wrong path or method, or a body nested too deeply to be read."""
     assert isinstance(error, HTTPException)
-    return respond(error.status_code, [("", str(error.detail))], error.headers)
+    field = "body" if error.status_code == 400 else ""
+    return respond(error.status_code, [(field, str(error.detail))], error.headers)
 
 
 def _clean(text: str) -> str:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 
@@ -19,6 +19,7 @@ import pandas as pd
 from ml_utils.errors import ServiceError
 from ml_utils.files import write_text
 from ml_utils.serving.load_client import hammer, prepare
+from ml_utils.serving.load_test import milliseconds
 from ml_utils.serving.parity import Package
 from ml_utils.serving.pointer import Pointer, install, write_pointer
 from ml_utils.serving.process import launch, stop, wait_ready
@@ -47,13 +48,17 @@ class SwapRehearsal:
     failed: int
     p99: float
 
+    def results(self) -> dict[str, float]:
+        """Return the figures."""
+        return asdict(self)
+
     def to_frame(self) -> pd.DataFrame:
         """Return the figures, one a row."""
         shown = {
             "changes of the model": count(self.swaps),
             "requests meanwhile": count(self.requests),
             "requests that failed": count(self.failed),
-            "99 % answered within": f"{self.p99:.0f} ms",
+            "99 % answered within": f"{milliseconds(self.p99)} ms",
         }
         return pd.DataFrame({"figure": list(shown), "value": list(shown.values())})
 

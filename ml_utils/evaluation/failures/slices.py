@@ -179,7 +179,7 @@ class Slices:
     def _explain(self, item: Slice) -> str:
         f, binary = item.figures, self.task == "binary"
         say = percent if binary else figure
-        about = f"{count(f['rows'])} rows, {percent(f['share'])} of all"
+        about = f"{count(f['rows'])} of {count(self.n_rows)} rows, {percent(f['share'])}"
         if binary:
             what = f"{say(f['observed'])} came true where {say(f['expected'])} was expected"
             loss = f"log loss {figure(f['loss'])} where its own scores promise {figure(f['promised'])}"
