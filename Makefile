@@ -114,11 +114,11 @@ lint: $(READY) ## ruff (notebooks too), mypy, notebooks free of outputs
 	@.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
 
 test: $(READY) ## unit and property tests, then the notebooks on their quick defaults
-	@$(PY) -m pytest -q -m "not full" tests
+	@$(PY) -m pytest -q -n $(JOBS) --dist loadfile -m "not full" tests
 	@$(PY) -m pytest -q --nbmake --nbmake-timeout=300 notebooks
 
 test-full: $(READY) ## simulations, real servers, the browser, and real tables where they are
-	@$(PY) -m pytest -q -m full tests
+	@$(PY) -m pytest -q -n $(JOBS) --dist loadfile -m full tests
 
 bench: $(READY) ## measure the figures in benchmarks/README.md
 	@for script in benchmarks/bench_*.py; do $(PY) $$script || exit 1; done
