@@ -114,6 +114,18 @@ def test_a_package_that_scores_otherwise_is_not_put_in_place(
     assert [path.name for path in deployment.folder.parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_the_card_goes_with_the_package_and_must_not_change(
+    deployment: ModelDeployment, champion: RegisteredModel
+) -> None:
+    package = deployment.package(champion, card="# Model card: small\n")
+    with deployment.serve(package=package) as url:
+        assert httpx.get(f"{url}/model").json()["card"] == "# Model card: small\n"
+    (package.folder / "model_card.md").write_text("# Model card: better than it is\n")
+    with pytest.raises(ServiceError, match=r"model_card.md is missing or was changed"):
+        deployment.serve(package=package).__enter__()
+    deployment.package(champion)
+
+
 def test_the_service_agrees_and_stops(deployment: ModelDeployment, champion: RegisteredModel) -> None:
     package = deployment.package(champion)
     with deployment.serve(package=package) as url:

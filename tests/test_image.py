@@ -102,7 +102,7 @@ def test_the_service_answers_in_the_image_as_an_ordinary_user(
         assert answer.status_code == 200
         assert 0 <= answer.json()["score"] <= 1
         owners = subprocess.run(
-            ["ps", "-eo", "uid,args"], capture_output=True, text=True, check=True
+            ["ps", "-ww", "-eo", "uid,args"], capture_output=True, text=True, check=True
         ).stdout.splitlines()
         served = [line for line in owners if f"--port {port}" in line and "buildah" not in line]
         assert served

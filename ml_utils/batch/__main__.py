@@ -12,6 +12,7 @@ from ml_utils.errors import OctavoError
 from ml_utils.wording import count
 
 if TYPE_CHECKING:
+    from ml_utils.compiled.package import PackagedModel
     from ml_utils.registry.registry import RegisteredModel
 
 
@@ -62,11 +63,18 @@ def _run(options: argparse.Namespace) -> str:
     )
 
 
-def _champion(name: str, profile: str) -> RegisteredModel:
+def _champion(name: str, profile: str) -> PackagedModel | RegisteredModel:
+    """Return the champion: its compiled form, for which nothing is unpickled, or else its pipeline."""
+    from ml_utils.compiled.files import COMPILED
+    from ml_utils.compiled.package import PackagedModel
     from ml_utils.paths import Workspace, project_root
     from ml_utils.registry.registry import CHAMPION, Registry
 
-    return Registry(Workspace(name, profile, project_root())).load(CHAMPION)
+    registry = Registry(Workspace(name, profile, project_root()))
+    stored = registry.files(CHAMPION)
+    if COMPILED in stored.files:
+        return PackagedModel.read(stored.files, stored.sha256)
+    return registry.load(stored.version)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from ml_utils.compiled.scorer import CompiledScorer
 from ml_utils.data.schema import features_and_target
 from ml_utils.data.splits import read_split
 from ml_utils.errors import DataError, MissingInputError
-from ml_utils.files import write_text
+from ml_utils.files import sha256_bytes, write_text
 from ml_utils.paths import Workspace
 from ml_utils.problem import FileSource, Problem
 from ml_utils.registry.inputs import InputSchema
@@ -33,6 +33,7 @@ from ml_utils.serving.one_case import Case
 from ml_utils.serving.parity import Package, Parity, compare, compare_compiled, json_rows
 from ml_utils.serving.process import start, stop, wait_ready
 from ml_utils.serving.scoring import RELEASE, Scorer
+from ml_utils.serving.served import CARD
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +56,15 @@ class ModelDeployment:
         """Where the package is."""
         return self.workspace.processed / "package"
 
-    def package(self, registered: RegisteredModel) -> Package:
+    def package(self, registered: RegisteredModel, card: str | None = None) -> Package:
         """Write a model's files, once their scores on the test split equal the pipeline's.
 
         Parameters
         ----------
         registered : RegisteredModel
             From `Registry.load`.
+        card : str, optional
+            The model card, as Markdown; the service's /model shows it.
 
         Returns
         -------
@@ -77,11 +80,14 @@ class ModelDeployment:
         try:
             for name, content in registered.files.items():
                 (aside / name).write_bytes(content)
-            release = {
+            release: dict[str, object] = {
                 "model": registered.name,
                 "version": registered.version,
                 "manifest_sha256": registered.sha256,
             }
+            if card is not None:
+                write_text(aside / CARD, card)
+                release["card_sha256"] = sha256_bytes(card.encode())
             write_text(aside / RELEASE, json.dumps(release, indent=2) + "\n")
             parity = self._parity(registered, Scorer.from_package(aside, registered.sha256))
             aside.chmod(0o755)

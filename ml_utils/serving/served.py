@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -219,6 +220,19 @@ def read_package(folder: Path, sha256: str | None, allow_pipeline: bool) -> Serv
     return from_scorer(Scorer.from_package(folder, sha256))
 
 
+def _card(files: Mapping[str, bytes]) -> str | None:
+    """Return the model card, which is written after the model is registered: release.json holds its hash."""
+    release = json.loads(files[RELEASE]) if RELEASE in files else {}
+    expected = release.get("card_sha256")
+    if expected is None:
+        return None
+    if CARD not in files or hashlib.sha256(files[CARD]).hexdigest() != expected:
+        raise IntegrityError(
+            f"{CARD} is missing or was changed after it was packaged; package the model again."
+        )
+    return files[CARD].decode()
+
+
 def from_files(files: Mapping[str, bytes], sha256: str | None, version: int | None = None) -> Served:
     """Verify the files of a compiled model and make it ready; nothing is unpickled.
 
@@ -231,7 +245,7 @@ def from_files(files: Mapping[str, bytes], sha256: str | None, version: int | No
 
     found = PackagedModel.read(files, sha256)
     manifest = found.manifest
-    card = files[CARD].decode() if CARD in files and CARD in manifest["files"] else None
+    card = _card(files)
     number = found.version if version is None else version
     inputs = found.about["inputs"]
     return Served(str(manifest["model"]), number, found.sha256, manifest, found.scorer, True, inputs, card)
