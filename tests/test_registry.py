@@ -226,6 +226,7 @@ def test_a_damaged_store_is_an_error_of_ours(workspace: Workspace, tmp_path: Pat
         Registry(workspace, f"sqlite:///{broken}").check()
 
 
+@pytest.mark.full
 def test_two_processes_may_make_the_store_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_home(tmp_path, monkeypatch)
     code = (

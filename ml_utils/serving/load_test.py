@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import time
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ml_utils.errors import OctavoError, ParameterError, ServiceError
-from ml_utils.serving.load_client import hammer, prepare
+from ml_utils.serving.load_client import load, prepare
 from ml_utils.wording import times
 
 
@@ -166,7 +165,7 @@ def load_levels(
 
 def _level(url: str, requests: Sequence[bytes], seconds: float, clients: int) -> LoadLevel:
     started = time.perf_counter()
-    answers = asyncio.run(hammer(url, requests, clients, seconds))
+    answers = load(url, requests, clients, seconds)
     elapsed = time.perf_counter() - started
     latency = np.array([answer.seconds for answer in answers])
     p50, p95, p99 = (float(value) for value in 1000 * np.quantile(latency, [0.5, 0.95, 0.99]))

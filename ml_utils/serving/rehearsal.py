@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ import pandas as pd
 
 from ml_utils.errors import ServiceError
 from ml_utils.files import write_text
-from ml_utils.serving.load_client import hammer, prepare
+from ml_utils.serving.load_client import load, prepare
 from ml_utils.serving.load_test import milliseconds
 from ml_utils.serving.parity import Package
 from ml_utils.serving.pointer import Pointer, install, write_pointer
@@ -140,7 +139,7 @@ def _measured(
     requests = prepare(url, "/predict", [json.dumps({"row": row}).encode() for row in rows], {})
     serves, over = httpx.get(f"{url}/ready", timeout=10).json()["version"], Event()
     with ThreadPoolExecutor(1) as apart:
-        load = apart.submit(lambda: asyncio.run(hammer(url, requests, clients, 600.0, over)))
+        going = apart.submit(load, url, requests, clients, 600.0, over)
         try:
             for number in range(swaps):
                 time.sleep(pause)
@@ -149,7 +148,7 @@ def _measured(
             time.sleep(pause)
         finally:
             over.set()
-        answers = load.result()
+        answers = going.result()
     latency = np.array([answer.seconds for answer in answers])
     failed = sum(not answer.fine for answer in answers)
     return SwapRehearsal(swaps, len(answers), failed, float(1000 * np.quantile(latency, 0.99)))
