@@ -74,7 +74,7 @@ def model_card(
         "### By group (unitary)": [*fairness_lines(evaluation, audit), "", *group_table(evaluation, audit)],
         "### By two attributes (intersectional)": _crossed(evaluation, audit),
         "### What it rests on": driver_lines(explanation),
-        "### What it is worth": [
+        "### In money": [
             f"{_sentence(worth(problem, evaluation, policies))}",
             *policy_lines(policies, problem),
         ],
