@@ -32,18 +32,29 @@ def python_of(name: str) -> Path:
     PeerError
         If it cannot be installed, without a network for instance.
     """
+    return installed(name, REQUIREMENTS[name])
+
+
+def installed(name: str, requirements: Sequence[str]) -> Path:
+    """Return the Python of an environment with these requirements, made on first use.
+
+    Raises
+    ------
+    PeerError
+        If it cannot be installed, without a network for instance.
+    """
     folder = FOLDER / name
     python, ready = folder / "bin" / "python", folder / ".ready"
-    wanted = "\n".join(REQUIREMENTS[name])
+    wanted = "\n".join(requirements)
     if ready.is_file() and ready.read_text() == wanted:
         return python
     print(f"==> installing {name} into {folder.relative_to(FOLDER.parent)}", flush=True)
     if shutil.which("uv"):
         _run(["uv", "venv", "-q", "--allow-existing", "--python", sys.executable, str(folder)])
-        _run(["uv", "pip", "install", "-q", "--python", str(python), *REQUIREMENTS[name]])
+        _run(["uv", "pip", "install", "-q", "--python", str(python), *requirements])
     else:
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run([str(python), "-m", "pip", "install", "-q", *REQUIREMENTS[name]])
+        _run([str(python), "-m", "pip", "install", "-q", *requirements])
     ready.write_text(wanted)
     return python
 
