@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pyarrow as pa
 
-from ml_utils.compiled.files import COMPILED, TREES
+from ml_utils.compiled.files import ARRAYS, COMPILED, TREES
 from ml_utils.errors import DataError
 from ml_utils.registry.input_columns import InputColumn
 from ml_utils.wording import count
@@ -60,17 +60,22 @@ class Recipe:
         """Return the recipe of a model: its compiled form where it has one."""
         from ml_utils.compiled.package import PackagedModel
         from ml_utils.compiled.scorer import CompiledScorer
-        from ml_utils.serving.scoring import Scorer
 
-        if isinstance(model, Scorer):
-            return cls(model.schema.columns, model.model.threshold, model.sha256, scorer=model)
-        files = model.scorer.files if isinstance(model, PackagedModel) else model.files
+        files = model.scorer.files if isinstance(model, PackagedModel) else getattr(model, "files", {})
         if COMPILED in files:
-            kept = {name: files[name] for name in (COMPILED, TREES) if name in files}
+            kept = {name: files[name] for name in (COMPILED, TREES, ARRAYS) if name in files}
             ready = model.scorer if isinstance(model, PackagedModel) else CompiledScorer.from_files(kept)
             return cls(ready.columns, ready.threshold, model.sha256, kept, ready=ready)
-        assert not isinstance(model, PackagedModel)
-        return cls.of(Scorer(model.model, model.schema, model.manifest, model.sha256, model.version))
+        return cls._of_pipeline(model)
+
+    @classmethod
+    def _of_pipeline(cls, model: Scorer | PackagedModel | RegisteredModel) -> Recipe:
+        from ml_utils.serving.scoring import Scorer  # with pandas, which takes memory
+
+        if not isinstance(model, Scorer):
+            assert not isinstance(model, PackagedModel)
+            model = Scorer(model.model, model.schema, model.manifest, model.sha256, model.version)
+        return cls(model.schema.columns, model.model.threshold, model.sha256, scorer=model)
 
     def rows(self) -> Rows:
         """Load the model."""
