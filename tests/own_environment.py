@@ -9,9 +9,12 @@ import pytest
 from peers.environments import PeerError, installed
 
 
-def own_environment(name: str, requirements: Sequence[str]) -> Path:
-    """Return the folder of an environment's programs; skip the test if it cannot be installed."""
+def own_environment(name: str, requirements: Sequence[str], version: str | None = None) -> Path:
+    """Return the folder of an environment's programs; skip the test if it cannot be installed.
+
+    Parameters are those of `peers.environments.installed`.
+    """
     try:
-        return installed(name, requirements).parent
+        return installed(name, requirements, version).parent
     except PeerError as error:
         pytest.skip(str(error))

@@ -35,8 +35,16 @@ def python_of(name: str) -> Path:
     return installed(name, REQUIREMENTS[name])
 
 
-def installed(name: str, requirements: Sequence[str]) -> Path:
+def installed(name: str, requirements: Sequence[str], version: str | None = None) -> Path:
     """Return the Python of an environment with these requirements, made on first use.
+
+    Parameters
+    ----------
+    name : str
+    requirements : sequence of str
+        What the installer takes: requirements, or options like "-r" and a file.
+    version : str, optional
+        Of Python, "3.13" say, which uv fetches where it is not there; the running one if not given.
 
     Raises
     ------
@@ -50,10 +58,10 @@ def installed(name: str, requirements: Sequence[str]) -> Path:
         return python
     print(f"==> installing {name} into {folder.relative_to(FOLDER.parent)}", flush=True)
     if shutil.which("uv"):
-        _run(["uv", "venv", "-q", "--allow-existing", "--python", sys.executable, str(folder)])
+        _run(["uv", "venv", "-q", "--allow-existing", "--python", _interpreter(version), str(folder)])
         _run(["uv", "pip", "install", "-q", "--python", str(python), *requirements])
     else:
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
+        _run([_interpreter(version), "-m", "venv", "--clear", str(folder)])
         _run([str(python), "-m", "pip", "install", "-q", *requirements])
     ready.write_text(wanted)
     return python
@@ -75,7 +83,18 @@ def ask(name: str, script: str, *arguments: str) -> Any:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def _interpreter(version: str | None) -> str:
+    """Return a Python of a version, also one that pyenv keeps aside; else its number, for uv to fetch."""
+    if version is None:
+        return sys.executable
+    kept = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{version}.*"))
+    return str(kept[-1] / "bin" / "python") if kept else shutil.which(f"python{version}") or version
+
+
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(list(command), capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(list(command), capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise PeerError(f"there is no {command[0]}") from error
     if done.returncode:
         raise PeerError(f"{' '.join(command[:4])} failed: {done.stderr[-500:]}")
