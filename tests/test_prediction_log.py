@@ -195,6 +195,26 @@ def test_outcomes_come_later(tmp_path: Path) -> None:
     assert frame.loc["c", "outcome_time"] == pd.Timestamp(1_700_009_500, unit="s")
 
 
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        Feedback(1.0, 1.8e9, customer="half a pair: \ud800"),
+        Feedback(1.0, 1.8e9, request_id="r1", row=2**70),
+        Feedback(float("nan"), 1.8e9, request_id="r1"),
+    ],
+)
+def test_an_impossible_outcome_does_not_end_the_log(tmp_path: Path, impossible: Feedback) -> None:
+    async def work(log: PredictionLog) -> int:
+        await log.append([entry()])
+        with pytest.raises(EntryRefused, match="outcome cannot be stored"):
+            await log.feedback([Feedback(0.0, 1.8e9, "r1"), impossible])
+        await log.append([entry("r2")])
+        return await log.feedback([Feedback(1.0, 1.8e9, "r2")])
+
+    assert run(tmp_path / "log.db", work, seconds=1.0) == 1
+    assert read(tmp_path / "log.db")["outcome"].isna().tolist() == [True, False]
+
+
 def test_purged_is_gone_from_the_files_too(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     rng = np.random.default_rng(3)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from real_servers import (
-    NotInstalled,
     PostgreSQL,
     _account,
     _postgresql_programs,
     _run,
     free_ports,
-    postgresql,
 )
 from test_prediction_log import append, entry, kill_and_compare, run
 
@@ -26,36 +22,16 @@ from ml_utils.prediction_log import EntryRefused, Feedback, LogUnavailable, open
 pytestmark = pytest.mark.full
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgreSQL]:
-    try:
-        with postgresql() as running:
-            yield running
-    except NotInstalled as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture
-def url(server: PostgreSQL) -> str:
+def url(postgres: PostgreSQL) -> str:
     """An empty database's URL."""
-    with _admin(server) as connection:
+    with postgres.connect(autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS predictions, prediction_outcomes, prediction_log_version")
-    return server.url("pa%20ss%40w%2Frd")
-
-
-def _admin(server: PostgreSQL) -> psycopg.Connection[Any]:
-    return psycopg.connect(
-        host=server.host,
-        port=server.port,
-        user=server.user,
-        password=server.password,
-        dbname=server.database,
-        autocommit=True,
-    )
+    return postgres.url("pa%20ss%40w%2Frd")
 
 
 def _control(server: PostgreSQL, *action: str) -> None:
-    with _admin(server) as connection:
+    with server.connect(autocommit=True) as connection:
         (data,) = connection.execute("SHOW data_directory").fetchone() or ("",)
     _pg_ctl(Path(data), *action)
 
@@ -97,7 +73,7 @@ def test_it_does_what_the_file_does(url: str) -> None:
     assert retain(url, 1) == 3_001
 
 
-def test_a_restart_in_the_middle_costs_nothing_acknowledged(server: PostgreSQL, url: str) -> None:
+def test_a_restart_in_the_middle_costs_nothing_acknowledged(postgres: PostgreSQL, url: str) -> None:
     done: list[str] = []
     refused: list[float] = []
 
@@ -117,7 +93,7 @@ def test_a_restart_in_the_middle_costs_nothing_acknowledged(server: PostgreSQL, 
         until = time.monotonic() + 6
         clients = asyncio.gather(*(client(log, f"c{i}", until) for i in range(20)))
         await asyncio.sleep(1)
-        await asyncio.to_thread(_control, server, "-m", "immediate", "restart")
+        await asyncio.to_thread(_control, postgres, "-m", "immediate", "restart")
         before = len(done)
         await clients
         return before
@@ -128,8 +104,8 @@ def test_a_restart_in_the_middle_costs_nothing_acknowledged(server: PostgreSQL, 
     assert set(done) <= set(read(url)["request_id"])
 
 
-def test_a_stopped_server_is_told_and_met_again(server: PostgreSQL, url: str) -> None:
-    with _admin(server) as connection:
+def test_a_stopped_server_is_told_and_met_again(postgres: PostgreSQL, url: str) -> None:
+    with postgres.connect(autocommit=True) as connection:
         (data,) = connection.execute("SHOW data_directory").fetchone() or ("",)
 
     async def work(log: Any) -> None:
@@ -148,10 +124,10 @@ def test_a_stopped_server_is_told_and_met_again(server: PostgreSQL, url: str) ->
     assert sorted(read(url)["request_id"]) == ["after", "before"]
 
 
-def test_a_lost_connection_alone_is_not_noticed(server: PostgreSQL, url: str) -> None:
+def test_a_lost_connection_alone_is_not_noticed(postgres: PostgreSQL, url: str) -> None:
     async def work(log: Any) -> None:
         await log.append([entry("one")])
-        with _admin(server) as connection:
+        with postgres.connect(autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE application_name = 'octavo-prediction-log'"
@@ -162,9 +138,9 @@ def test_a_lost_connection_alone_is_not_noticed(server: PostgreSQL, url: str) ->
     assert len(read(url)) == 2
 
 
-def test_a_locked_table_is_told_in_time(server: PostgreSQL, url: str) -> None:
+def test_a_locked_table_is_told_in_time(postgres: PostgreSQL, url: str) -> None:
     async def work(log: Any) -> None:
-        with _admin(server) as connection:
+        with postgres.connect(autocommit=True) as connection:
             connection.execute("BEGIN")
             connection.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
             started = time.monotonic()

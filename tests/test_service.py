@@ -23,7 +23,10 @@ from ml_utils.registry.registered import StoredFiles
 from ml_utils.serving.app import MAX_BODY
 from ml_utils.serving.bodies import MAX_ROWS
 from ml_utils.serving.deployment import ModelDeployment
+from ml_utils.serving.keys import new_key
+from ml_utils.serving.load_client import Answered
 from ml_utils.serving.load_test import load_test
+from ml_utils.serving.load_test import main as load_main
 from ml_utils.serving.parity import json_rows
 from ml_utils.serving.probes import probe
 from ml_utils.serving.scoring import Scorer
@@ -211,9 +214,29 @@ def test_probes_and_load(url: str, deployment: ModelDeployment) -> None:
     assert "no errors" in load.sentence()
 
 
-def test_load_needs_a_service() -> None:
+def test_load_needs_a_service(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ServiceError, match="No service answers"):
         load_test("http://127.0.0.1:9", [{}], seconds=0.1, clients=[1])
+    assert load_main(["--url", "http://127.0.0.1:9"]) == 1
+    assert "Start one with `make serve`" in capsys.readouterr().err
+
+
+def test_latencies_are_those_of_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [Answered(0.001, False)] * 9 + [Answered(0.5, True)]
+    monkeypatch.setattr("ml_utils.serving.load_test.load", lambda *_: answers)
+    (level,) = load_test("http://service", [{}], seconds=0.1, clients=[1]).levels
+    assert (level.p50, level.p99, level.errors, level.requests) == (500, 500, 9, 10)
+
+
+def test_a_service_that_refuses_is_not_measured(
+    deployment: ModelDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, kept = new_key("reader", ["read"])
+    with deployment.serve(keys=[kept]) as url:
+        for given, why in (([], "401"), (["--key", key], "may not predict")):
+            assert load_main(["--url", f"{url}/", "--seconds", "0.1", "--clients", "1", *given]) == 1
+            told = capsys.readouterr()
+            assert (why in told.err, told.out) == (True, "")
 
 
 def test_no_champion_and_a_taken_port_end_with_a_message(

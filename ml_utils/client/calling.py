@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from ml_utils.client.answers import Answer, Explanation, ServiceRefused, faults_of, warnings_of
-from ml_utils.errors import ServiceError
+from ml_utils.client.sending import base_url, key_header, plain, plain_row, plain_rows
+from ml_utils.errors import ParameterError, ServiceError
 
 _LATER = (429, 503)  # come back later: Retry-After says when
 _LONGEST = 5.0  # seconds between two attempts
@@ -34,13 +35,17 @@ class Client:
     retries : int
         Further attempts when the service cannot be reached, or says to come back later. They carry the same
         request id, so a prediction is stored once.
+
+    Raises
+    ------
+    ParameterError
+        If the address or the key cannot be one.
     """
 
     def __init__(self, url: str, key: str | None = None, timeout: float = 10.0, retries: int = 2) -> None:
-        self.url = url.rstrip("/")
+        self.url = base_url(url)
         self.retries = retries
-        headers = {} if key is None else {"X-API-Key": key}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        self._http = httpx.Client(base_url=self.url, headers=key_header(key), timeout=timeout)
 
     def __enter__(self) -> Client:
         return self
@@ -60,7 +65,7 @@ class Client:
         Parameters
         ----------
         row : mapping
-            Every raw column; None where a value is unknown.
+            Every raw column; None, NaN or NA where a value is unknown, dates as they are or as ISO text.
         customer : str or int, optional
             Who it is about: the same customer gets the same variant, and can be purged from the log.
         request_id : str, optional
@@ -68,20 +73,27 @@ class Client:
 
         Raises
         ------
+        ParameterError
+            If a value has no form in JSON.
         ServiceRefused
             With the fields that are wrong.
         ServiceError
             If no service answers.
         """
-        body = self._post("/predict", {"row": row} | _known("customer", customer), request_id)
+        body = self._post("/predict", _one(row, customer), request_id)
         warnings = warnings_of(body)
         return Answer(**{**body, "warnings": warnings})
 
     def predict_batch(self, rows: Sequence[Row], customers: Sequence[Customer] | None = None) -> list[Answer]:
         """Score rows; see `predict`. The answers are in the order of the rows."""
-        content: dict[str, object] = {"rows": list(rows)}
+        sent = plain_rows(rows)
+        content: dict[str, object] = {"rows": sent}
         if customers is not None:
-            pairs = zip(rows, customers, strict=True)
+            if len(customers) != len(sent):
+                raise ParameterError(
+                    f"There are {len(sent)} rows and {len(customers)} customers; give one a row, or None."
+                )
+            pairs = zip(sent, customers, strict=True)
             content = {"requests": [{"row": row} | _known("customer", one) for row, one in pairs]}
         body = self._post("/predict/batch", content)
         name, warnings = body["request_id"], warnings_of(body)
@@ -92,7 +104,7 @@ class Client:
 
     def explain(self, row: Row, customer: Customer = None) -> Explanation:
         """Say what made a row's score."""
-        body = self._post("/explain", {"row": row} | _known("customer", customer))
+        body = self._post("/explain", _one(row, customer))
         parts = {item["column"]: item["contribution"] for item in body["contributions"]}
         return Explanation(body["score"], body["base"], body["scale"], parts)
 
@@ -123,7 +135,7 @@ class Client:
 
     def feedback_batch(self, items: Iterable[Mapping[str, object]]) -> int:
         """Send outcomes as they stand in /feedback; return how many predictions the log had."""
-        return int(self._post("/feedback", {"items": list(items)})["stored"])
+        return int(self._post("/feedback", {"items": plain_rows(list(items), "item")})["stored"])
 
     def model(self) -> dict[str, Any]:
         """Return the served model: version, card, schema."""
@@ -176,5 +188,9 @@ def _pause(answer: httpx.Response, attempt: int) -> float:
     return min(_LONGEST, wanted)
 
 
+def _one(row: Row, customer: Customer) -> dict[str, object]:
+    return {"row": plain_row(row)} | _known("customer", customer)
+
+
 def _known(name: str, value: object) -> dict[str, object]:
-    return {} if value is None else {name: value}
+    return {} if value is None else {name: plain(value, name)}

@@ -75,6 +75,15 @@ def seconds_of(moment: Moment) -> float:
     return float(moment)
 
 
+def input_column(name: str) -> str:
+    """Return how the table of `read` calls an input.
+
+    >>> input_column("score"), input_column("plan")
+    ('score (input)', 'plan')
+    """
+    return f"{name} (input)" if name in (*_OWN, *_OUTCOME) else name
+
+
 def _chunks(
     url: str | Path, since: Moment | None, until: Moment | None, shadow: bool
 ) -> Iterator[list[tuple[Any, ...]]]:
@@ -99,8 +108,7 @@ def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
 
     own = pd.DataFrame([(*row[: len(_OWN)], *row[-2:]) for row in rows], columns=[*_OWN, *_OUTCOME])
     inputs = pd.DataFrame.from_records([json.loads(row[len(_OWN)]) for row in rows])
-    taken = {*_OWN, *_OUTCOME}
-    inputs.columns = [f"{name} (input)" if name in taken else str(name) for name in inputs.columns]
+    inputs.columns = [input_column(str(name)) for name in inputs.columns]
     return pd.concat([own, inputs], axis=1)
 
 

@@ -94,11 +94,23 @@ class Store(ABC):
         return [None] * len(groups)
 
     def add_outcomes(self, items: Sequence[Feedback]) -> int:
-        """Store true outcomes in one transaction; return for how many of them there is a prediction."""
+        """Store true outcomes in one transaction; return for how many of them there is a prediction.
+
+        Raises
+        ------
+        EntryRefused
+            If a value cannot be stored; then none is.
+        LogUnavailable
+            As for `write`.
+        """
         with self._said_plainly():
             connection = self._connected()
-            with self.transaction(connection):
-                return sum(add_outcome(connection, self._sql, item) for item in items)
+            try:
+                with self.transaction(connection):
+                    return sum(add_outcome(connection, self._sql, item) for item in items)
+            except self.refused as error:
+                said = " ".join(str(error).split())
+                raise EntryRefused(f"The outcome cannot be stored: {said}.") from None
 
     def rows(self, query: str, values: Sequence[object], at_once: int) -> Iterator[list[tuple[Any, ...]]]:
         """Yield what a query returns, some rows at a time.

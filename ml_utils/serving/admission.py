@@ -61,6 +61,7 @@ class Admission:
         self._path = path
         self._metrics = metrics
         self._stamp = _stamp(path)
+        self._said = ""
         self.limits = limits
         self.keys: KeyRing | None = read_keys(path)
 
@@ -82,16 +83,19 @@ class Admission:
         return name
 
     def refresh(self) -> None:
-        """Read the key file again if it changed; what cannot be read changes nothing."""
+        """Read the key file again if it changed; what cannot be read changes nothing, until it can."""
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
             self.keys = read_keys(self._path)
-            logger.info("The key file was read again")
         except ParameterError as error:
-            logger.error("The keys stay as they were: %s", error)
+            if str(error) != self._said:  # said once, not at every look
+                logger.error("The keys stay as they were: %s", error)
+            self._said = str(error)
+            return
+        self._stamp, self._said = stamp, ""
+        logger.info("The key file was read again")
 
     def _check(self, keys: KeyRing, needed: str, headers: Headers) -> str:
         given = headers.get(b"x-api-key")
@@ -118,13 +122,16 @@ def request_id(given: bytes | None) -> str:
 
 
 def check_type(headers: Headers) -> None:
-    """Refuse a body that is not said to be JSON.
+    """Refuse a body that is not said to be JSON, or is said to be packed.
 
     Raises
     ------
     Refused
         415.
     """
+    packed = headers.get(b"content-encoding")
+    if packed is not None and packed.lower() != b"identity":
+        raise Refused(415, "Content-Encoding", "the body is sent as it is, not packed (gzip, br, ...)")
     given = headers.get(b"content-type", b"")
     if given == b"application/json":
         return

@@ -28,6 +28,7 @@ from ml_utils.serving.metrics import Metrics
 from ml_utils.serving.predicting import Predictor, Scored
 from ml_utils.serving.reading import Reader
 from ml_utils.serving.refusals import Refused
+from ml_utils.serving.screening import Screen
 from ml_utils.serving.served import Row, Unusual, from_scorer
 from ml_utils.serving.settings import MAX_BODY, Settings
 
@@ -41,6 +42,7 @@ __all__ = ["MAX_BODY", "Service", "create_app"]
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_LOST = "the prediction could not be stored, so it is not given"
 
 
 class Live(NamedTuple):
@@ -48,6 +50,7 @@ class Live(NamedTuple):
 
     deployed: Deployed
     reader: Reader
+    screen: Screen
     app: FastAPI
 
 
@@ -101,7 +104,8 @@ class Service:
     def prepare(self, deployed: Deployed) -> Live:
         """Make all that a model needs to serve, aside; it has scored once then."""
         deployed.warm()
-        return Live(deployed, Reader(deployed.champion.scorer.columns), routes.build(deployed, self))
+        scorer = deployed.champion.scorer
+        return Live(deployed, Reader(scorer.columns), Screen(scorer), routes.build(deployed, self))
 
     def put_in_place(self, live: Live) -> None:
         """Let it serve from the next request on."""
@@ -131,15 +135,14 @@ class Service:
         """Score rows; see `Predictor.many`."""
         return await self.guarded(self.predictor.many(deployed, rows, customers, name))
 
-    async def guarded(self, work: Awaitable[T]) -> T:
-        """Turn what may go wrong with a prediction into refusals."""
+    async def guarded(self, work: Awaitable[T], lost: str = _LOST) -> T:
+        """Turn what may go wrong with a prediction into refusals; `lost` is said if it was not stored."""
         try:
             return await work
         except LogUnavailable as error:
             self.metrics.log_failures.inc()
             logger.error("%s", error)
-            said = "the prediction could not be stored, so it is not given; try again"
-            raise Refused(503, "", said, {"Retry-After": "1"}) from None
+            raise Refused(503, "", f"{lost}; try again", {"Retry-After": "1"}) from None
         except EntryRefused:
             said = "this X-Request-ID stands for another prediction; give each request its own"
             raise Refused(409, "X-Request-ID", said) from None
@@ -148,8 +151,7 @@ class Service:
 
     async def _live_and_die(self, receive: Receive, send: Send) -> None:
         await receive()
-        if self.settings.access_log:
-            self.access_log.start()
+        self.access_log.start()
         if self.swapper is not None:
             self.swapper.start()
         gc.collect()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import shutil
 import tempfile
@@ -34,8 +33,6 @@ from ml_utils.serving.parity import Package, Parity, compare, compare_compiled, 
 from ml_utils.serving.process import start, stop, wait_ready
 from ml_utils.serving.scoring import RELEASE, Scorer
 from ml_utils.serving.served import CARD
-
-logger = logging.getLogger(__name__)
 
 
 class ModelDeployment:

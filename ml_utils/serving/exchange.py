@@ -86,6 +86,8 @@ class Exchange:
         needed = NEEDED.get((method, path))
         if needed is not None:
             self.key = self.service.admission.admit(needed, headers)
+        elif path not in _KNOWN:  # the routes' own patterns also match a path with a line break behind it
+            raise Refused(404, "", "Not Found")
         if method != "POST" or needed is None:
             self.arrived = True
             await self._forward(self.receive)
@@ -97,7 +99,7 @@ class Exchange:
             return
         if path == "/predict/batch" and await self._many(body):
             return
-        self._refuse_repeated(body)
+        await self._screen(body)
         await self._forward(_replay(body, self.receive))
 
     async def _one(self, body: bytes) -> bool:
@@ -124,11 +126,15 @@ class Exchange:
         await self._respond(200, msgspec.json.encode(answer))
         return True
 
-    def _refuse_repeated(self, body: bytes) -> None:
-        name = repeated(body)
+    async def _screen(self, body: bytes) -> None:
+        """Refuse what the routes would take, or take long to refuse."""
+        large = len(body) >= _LARGE
+        name = await asyncio.to_thread(repeated, body) if large else repeated(body)
         if name is not None:
             field = f"row.{name}" if name in self.live.deployed.names() else name
             raise Refused(422, field, "given twice in one object; give it once")
+        if large and (faults := await asyncio.to_thread(self.live.screen.faults, body)):
+            raise Refused(422, *faults[0], more=faults[1:])
 
     async def _forward(self, receive: Receive) -> None:
         """Let FastAPI answer."""

@@ -214,16 +214,22 @@ def _run(options: argparse.Namespace) -> int:
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"The key file {path} cannot be read: {error}.") from None
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:
     """Replace the file at once; only its owner may read it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as opened:
-        opened.write("".join(f"{line}\n" for line in lines))
-    os.replace(aside, path)
+    try:
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write("".join(f"{line}\n" for line in lines))
+        os.replace(aside, path)
+    except OSError as error:
+        raise ParameterError(f"The key file {path} cannot be written: {error.strerror}.") from None
 
 
 if __name__ == "__main__":

@@ -76,10 +76,15 @@ def write_example(folder: Path) -> dict[str, Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write an example of the files for production; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m ml_utils.serving.manifests", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ml_utils.serving.manifests", description=__doc__)
     parser.add_argument("folder", type=Path, help="receives the files; those of the same name are replaced")
     folder = parser.parse_args(arguments).folder
-    sys.stdout.write(f"{times(len(write_example(folder)), 'file')} in {folder}\n")
+    try:
+        written = write_example(folder)
+    except OSError as error:
+        sys.stderr.write(f"{folder} cannot be written: {error.strerror}. Name a folder that can.\n")
+        return 1
+    sys.stdout.write(f"{times(len(written), 'file')} in {folder}\n")
     return 0
 
 

@@ -117,7 +117,11 @@ class Package:
     def parity_frame(self) -> pd.DataFrame:
         """Return one row a way that the parity was checked."""
         rows = [
-            {"rows sent as": item.through, "rows": item.rows, "largest difference": f"{item.largest:.1e}"}
+            {
+                "rows sent as": item.through,
+                "rows": f"{item.rows:,}",
+                "largest difference": "none" if item.largest == 0 else _decimal(item.largest),
+            }
             for item in self.parity
         ]
         return pd.DataFrame(rows)
@@ -186,8 +190,14 @@ def json_rows(X: pd.DataFrame) -> list[dict[str, object]]:
     >>> json_rows(pd.DataFrame({"a": [0.1, np.nan], "b": ["x", None]}))
     [{'a': 0.1, 'b': 'x'}, {'a': None, 'b': None}]
     """
-    columns = {str(name): [_json_value(value) for value in X[name].tolist()] for name in X.columns}
+    columns = {str(name): _json_values(X[name]) for name in X.columns}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _json_values(values: pd.Series) -> list[object]:
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf" and np.isfinite(values).all():
+        return list(values.tolist())
+    return [_json_value(value) for value in values.tolist()]
 
 
 def _json_value(value: object) -> object:
@@ -226,7 +236,12 @@ def say_difference(largest: float) -> str:
 
     Examples
     --------
-    >>> say_difference(0.0), say_difference(2.2e-7)
-    ('no difference', 'largest difference 2e-07')
+    >>> say_difference(0.0), say_difference(2.2e-7), say_difference(3e-11)
+    ('no difference', 'largest difference 0.0000002', 'largest difference below 0.00000001')
     """
-    return "no difference" if largest == 0 else f"largest difference {largest:.0e}"
+    return "no difference" if largest == 0 else f"largest difference {_decimal(largest)}"
+
+
+def _decimal(value: float) -> str:
+    """Write the first digit that is not 0, and no power of ten."""
+    return "below 0.00000001" if value < 1e-8 else np.format_float_positional(float(f"{value:.0e}"), trim="-")

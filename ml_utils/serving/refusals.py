@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -24,14 +26,21 @@ class Refused(Exception):
         What it is about; "" where it is no field.
     message : str
     headers : mapping, optional
+    more : sequence of tuple
+        What else is wrong: fields and messages.
     """
 
     def __init__(
-        self, status: int, field: str, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        field: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        more: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.faults = [(field, message)]
+        self.faults = [(field, message), *more]
         self.headers = dict(headers or {})
 
 
@@ -56,13 +65,31 @@ async def refuse_body(request: Request, error: Exception) -> JSONResponse:
     """Name the fields that pydantic found wrong."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    if any(item["type"] == "json_invalid" for item in found):
-        return respond(400, [("body", f"is not JSON: {found[0].get('ctx', {}).get('error', 'unreadable')}")])
-    # the input is not repeated: it is personal data, and NaN in it could not be written as JSON
-    faults = [(_place(item["loc"]), item["msg"]) for item in found[:MAX_FAULTS]]
+    if found[0]["type"] == "json_invalid":
+        return respond(400, [("body", f"is not JSON: {_unread(found[0])}")])
+    faults = faults_of(found[:MAX_FAULTS])
     if len(found) > MAX_FAULTS:
         faults.append(("body", f"and {len(found) - MAX_FAULTS:,} more"))
     return respond(422, faults)
+
+
+def faults_of(found: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return what pydantic found wrong: fields and messages, one a field.
+
+    The input is not repeated: it is personal data, and NaN in it could not be written as JSON.
+    """
+    faults: dict[str, str] = {}
+    for item in found:
+        place, said = _place(item["loc"]), str(item["msg"]).removeprefix("Value error, ")
+        if item.get("input") is None and _VALUE.match(place):
+            said = "null is not allowed: training had no missing value in this column"
+        before = faults.get(place, "")  # of another type that the field may have
+        if before.startswith("Input should be a valid"):
+            said = f"{before}, or {said.removeprefix('Input should be ')}"
+        elif before:
+            said = before
+        faults[place] = said
+    return list(faults.items())
 
 
 async def refuse(request: Request, error: Exception) -> JSONResponse:
@@ -74,8 +101,10 @@ async def refuse(request: Request, error: Exception) -> JSONResponse:
 async def refuse_http(request: Request, error: Exception) -> JSONResponse:
     """Answer what Starlette refuses: a wrong path or method, or a body nested too deeply to be read."""
     assert isinstance(error, HTTPException)
-    field = "body" if error.status_code == 400 else ""
-    return respond(error.status_code, [(field, str(error.detail))], error.headers)
+    fault = ("", str(error.detail))
+    if error.status_code == 400:
+        fault = ("body", "cannot be read: JSON in UTF-8, not nested deeply, no number of thousands of digits")
+    return respond(error.status_code, [fault], error.headers)
 
 
 def _clean(text: str) -> str:
@@ -89,4 +118,10 @@ def _place(location: Sequence[object]) -> str:
     return ".".join(parts) or "body"
 
 
+def _unread(item: Mapping[str, Any]) -> str:
+    said = str(item.get("ctx", {}).get("error", "unreadable")).removesuffix(" at")
+    return f"{said} at character {item['loc'][-1] + 1:,}"
+
+
+_VALUE = re.compile(r"(row|rows\.\d+|requests\.\d+\.row)\.")
 _BRANCHES = ("constrained-str", "function-before", "float", "bool")

@@ -51,7 +51,7 @@ _WHY = {
     415: "not sent as application/json",
     422: "a field is wrong",
     429: "too many requests with this key; Retry-After says when to come back",
-    503: "the prediction could not be stored, so it is not given; try again",
+    503: "it could not be stored, so nothing is acknowledged; try again",
     504: "not answered in time",
 }
 Responses = dict[int | str, dict[str, Any]]
@@ -71,7 +71,7 @@ def build(deployed: Deployed, service: Service) -> FastAPI:
     about = f"Scores with {champion.model}, version {champion.version} ({champion.scorer.name})."
     app = FastAPI(title="Octavo", version=champion.code, description=f"{about}\n\n{__doc__}")
     _add_predictions(app, deployed, service)
-    _add_feedback(app, service)
+    _add_feedback(app, service, champion.scorer.task)
     _add_state(app, deployed, service)
     app.add_exception_handler(RequestValidationError, refusals.refuse_body)
     app.add_exception_handler(Refused, refusals.refuse)
@@ -148,17 +148,20 @@ def _add_predictions(app: FastAPI, deployed: Deployed, service: Service) -> None
     app.post("/explain", summary="Say what made a row's score", **_options(service, 404))(explain)
 
 
-def _add_feedback(app: FastAPI, service: Service) -> None:
+def _add_feedback(app: FastAPI, service: Service, task: str) -> None:
     @app.post("/feedback", summary="Say what came true", **_options(service, 404, 503))
     async def feedback(body: FeedbackRequest) -> FeedbackResponse:
         log = service.predictor.log
         if log is None:
             raise Refused(404, "", "this service keeps no prediction log, so there is nothing to answer to")
         now, items = time.time(), []
-        for item in body.items:
+        for i, item in enumerate(body.items):
+            if task == "binary" and item.outcome not in (0, 1):
+                raise Refused(422, f"items.{i}.outcome", "1 or true for the positive class, 0 or false else")
             at = now if item.time is None else _seconds(item.time)
             items.append(Feedback(float(item.outcome), at, item.request_id, _text(item.customer), item.row))
-        return FeedbackResponse(stored=await service.guarded(log.feedback(items)))
+        stored = service.guarded(log.feedback(items), "the outcomes could not be stored")
+        return FeedbackResponse(stored=await stored)
 
 
 def _add_state(app: FastAPI, deployed: Deployed, service: Service) -> None:

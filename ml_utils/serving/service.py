@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -34,6 +35,7 @@ logger = logging.getLogger("ml_utils.serving.service")
 
 LOG_VARIABLE = "OCTAVO_PREDICTION_LOG"
 _REGISTRY = 10  # times as long between two looks
+_LOOK = 5  # tenths of a second between two looks for callers that dawdle
 _GRACE = 10  # seconds that an answer may take once the service is to stop
 
 
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OctavoError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    _log_as_json()
+    logging.basicConfig(level=logging.INFO, handlers=[service.access_log.handler()])
     _run(service, listener, options.stop_with_stdin)
     return 0
 
@@ -176,23 +178,15 @@ def _beside(options: argparse.Namespace) -> Path:
     return Workspace(problem, options.profile, project_root()).processed / name
 
 
-def _log_as_json() -> None:
-    from ml_utils.serving.access_log import JsonFormatter
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-
-
 def _run(service: Service, listener: socket.socket, stop_with_stdin: bool) -> None:
     import uvicorn
 
-    from ml_utils.serving.one_write import OneWriteProtocol
+    from ml_utils.serving.patience import GuardedProtocol
 
     config = uvicorn.Config(
         service,
         interface="asgi3",
-        http=OneWriteProtocol,
+        http=GuardedProtocol,
         log_config=None,
         log_level="warning",
         access_log=False,  # our own has no addresses in it
@@ -217,14 +211,24 @@ def _run(service: Service, listener: socket.socket, stop_with_stdin: bool) -> No
         "off" if log is None else log.place,
         "none, anyone may ask" if service.keys is None else len(service.keys),
     )
-    server.run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn passes on, once all is answered
+        server.run(sockets=[listener])
 
 
 def _draining_server(config: uvicorn.Config, service: Service) -> uvicorn.Server:
     import uvicorn
 
+    from ml_utils.serving.patience import Patience
+
+    patience = Patience(service.settings.timeout)
+
     class Server(uvicorn.Server):
         """Sends callers away before it closes their connections: what they sent meanwhile is answered."""
+
+        async def on_tick(self, counter: int) -> bool:
+            if counter % _LOOK == 0:
+                patience.look(self.server_state.connections)
+            return await super().on_tick(counter)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             service.draining = True  # each answer closes its connection from now on

@@ -39,22 +39,22 @@ class Swapper:
         self._seconds = seconds
         self._looks = 0
         self._asked = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.refused: str | None = None
 
     def start(self) -> None:
-        """Look from now on, and at once on SIGHUP."""
+        """Look from now on, and at once on SIGHUP; also whether the keys changed."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # only in a main thread
             loop.add_signal_handler(signal.SIGHUP, self._asked.set)
-        self._task = loop.create_task(self._watch())
+        self._tasks = [loop.create_task(self._watch()), loop.create_task(self._watch_keys())]
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     async def look(self, now: bool = False) -> bool:
         """Swap if the source has something else; return whether another model serves.
@@ -97,5 +97,13 @@ class Swapper:
             with contextlib.suppress(TimeoutError):
                 asked = await asyncio.wait_for(self._asked.wait(), self._seconds)
             self._asked.clear()
+            try:
+                await self.look(now=asked)
+            except Exception:  # else nobody would look any more
+                logger.exception("A look for another model failed; the next comes")
+
+    async def _watch_keys(self) -> None:
+        """Look apart from models: a registry is asked less often, and may not answer for a long time."""
+        while True:
+            await asyncio.sleep(self._service.settings.poll)
             self._service.admission.refresh()
-            await self.look(now=asked)

@@ -27,6 +27,7 @@ def sentences(
     problem: Problem,
     model: Model,
     approved: bool = True,
+    retired: bool = False,
 ) -> list[str]:
     """Answer notebook 04's question in three sentences, without anything that differs from run to run.
 
@@ -44,6 +45,8 @@ def sentences(
     model : Model
     approved : bool
         Whether the model passed the gates of notebook 03.
+    retired : bool
+        Whether the version was taken out of use since.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def sentences(
     return [
         _same(package, probes),
         _rehearsed(over_http, log, swap),
-        _to_do(batch, problem, model, approved),
+        _to_do(batch, problem, model, approved, retired),
     ]
 
 
@@ -85,7 +88,7 @@ def _rehearsed(over_http: Parity, log: LogCheck, swap: SwapRehearsal) -> str:
     )
 
 
-def _to_do(batch: BatchScore, problem: Problem, model: Model, approved: bool) -> str:
+def _to_do(batch: BatchScore, problem: Problem, model: Model, approved: bool, retired: bool) -> str:
     if batch.acted is None or model.threshold is None or problem.decision is None:
         todo = f"all {count(batch.rows)} {problem.entity} of the live period are scored"
     else:
@@ -94,9 +97,10 @@ def _to_do(batch: BatchScore, problem: Problem, model: Model, approved: bool) ->
             f"({percent(batch.acted / batch.rows)}) reach the threshold of {percent(model.threshold, 0)}, so "
             f"there the advice is to {problem.decision.action}"
         )
-    advice = (
-        "Deploy it with the files written here"
-        if approved
-        else "Don't deploy it: it did not pass the gates of notebook 03, and this page rehearses only"
-    )
+    if retired:
+        advice = "Don't deploy it: the version is retired, and this page rehearses only"
+    elif approved:
+        advice = "Deploy it with the files written here"
+    else:
+        advice = "Don't deploy it: it did not pass the gates of notebook 03, and this page rehearses only"
     return f"{advice}; {todo}."
