@@ -137,7 +137,7 @@ def test_the_command_line_lists_promotes_and_goes_back(
     assert "ada" in shown
     assert "by hand" in shown
     assert command_line(["verify", *where]) == 0
-    assert "are as they were written" in capsys.readouterr().out
+    assert "As they were written: " in capsys.readouterr().out
     assert command_line(["promote", "999", "--reason", "x", *where]) == 1
     assert "no version or alias 999" in capsys.readouterr().err
     assert command_line(["promote", str(champion), "--reason", " ", *where]) == 1
@@ -189,6 +189,16 @@ def test_a_changed_file_is_refused_before_it_is_unpickled(registry: Registry, na
     path.unlink()
     with pytest.raises(IntegrityError, match=name):
         registry.load(version)
+
+
+def test_a_file_that_was_added_is_not_handed_out(registry: Registry) -> None:
+    version = add(registry)
+    source = registry._client.get_model_version(registry.name, str(version)).source.removeprefix("file://")
+    (Path(source) / "trees-0.onnx").write_bytes(b"of another model")
+    assert set(registry.files(version).files) - {"MLmodel", "requirements.txt"} == {
+        "manifest.json",
+        *registry.load(version).manifest.files,
+    }
 
 
 def test_a_pipeline_of_local_classes_is_refused(registry: Registry) -> None:
@@ -254,21 +264,19 @@ def test_the_log_shows_tampering(tmp_path: Path) -> None:
     log = PromotionLog(tmp_path / "log.jsonl")
     log.append(entry(1))
     log.append(entry(2, 1))
-    head = log.append(entry(3, 2))
-    assert log.verify(head) == 3
+    log.append(entry(3, 2))
+    assert len(log.lines()) == 3
     lines = log.path.read_bytes().splitlines(keepends=True)
     log.path.write_bytes(lines[0].replace(b"why", b"wht") + lines[1] + lines[2])
     with pytest.raises(IntegrityError, match="line 2"):
-        log.verify()
+        log.lines()
     with pytest.raises(IntegrityError, match="line 2"):
         log.append(entry(4, 3))
     log.path.write_bytes(lines[0] + lines[2])
     with pytest.raises(IntegrityError, match="line 2"):
         log.entries()
-    log.path.write_bytes(lines[0] + lines[1])
-    assert log.verify() == 2
-    with pytest.raises(IntegrityError, match="last entries are gone"):
-        log.verify(head)
+    with pytest.raises(IntegrityError, match="line 1"):
+        PromotionLog(tmp_path / "other.jsonl").extend([lines[1].rstrip()])
 
 
 def test_a_line_torn_off_by_a_crash_is_no_entry(tmp_path: Path) -> None:
@@ -288,6 +296,7 @@ def test_a_line_torn_off_by_a_crash_is_no_entry(tmp_path: Path) -> None:
         ([entry(1), entry(2, 1), entry(1, 2, "rollback")], [1]),
         ([entry(1), entry(2, 1), entry(1, 2, "rollback"), entry(3, 1)], [1, 3]),
         ([entry(5, 4)], [4, 5]),  # 4 was made champion by other hands
+        ([entry(1), entry(2, 1), entry(3, 2), entry(4, 2)], [1, 2, 4]),  # 3 was never made, or undone
     ],
 )
 def test_the_log_knows_the_champions_to_go_back_to(
@@ -297,6 +306,119 @@ def test_the_log_knows_the_champions_to_go_back_to(
     for item in entries:
         log.append(item)
     assert log.champions() == champions
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory):
+    """A registry of its own with versions 1 to 4, of which 1 and then 2 were champion."""
+    with pytest.MonkeyPatch.context() as patch:
+        own = Registry(make_home(tmp_path_factory.mktemp("apart"), patch))
+        for version in (1, 2, 3, 4):
+            assert add(own) == version
+        for version in (1, 2):
+            own.promote(version, reason="better")
+        yield own
+
+
+@pytest.fixture
+def champion_2(apart: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.setenv("OCTAVO_HOME", str(apart.log.path.parents[3]))
+    apart.promote(2, reason="as it was")
+    assert (apart.alias("champion"), apart.unlogged()) == (2, "")
+    return apart
+
+
+def cut(registry: Registry, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promote, but be killed once the line is written."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry.tracking.client, "set_registered_model_alias", killed)
+        with pytest.raises(KeyboardInterrupt):
+            registry.promote(version, reason="killed")
+
+
+def test_a_promotion_cut_short_is_said_and_never_gone_back_to(
+    champion_2: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(champion_2, 3, monkeypatch)
+    assert "champion is version 2. The last entry of the log was never confirmed" in champion_2.unlogged()
+    assert champion_2.rollback(reason="whatever 3 was to be") == 1
+    assert champion_2.unlogged() == ""
+    cut(champion_2, 3, monkeypatch)
+    champion_2.promote(3, reason="once more")
+    assert (champion_2.unlogged(), champion_2.rollback(reason="no")) == ("", 1)
+
+
+def test_a_champion_made_by_other_hands_is_said(
+    champion_2: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    champion_2.tracking.client.set_registered_model_alias(champion_2.name, "champion", "3")
+    options = ["--problem", "small", "--profile", "quick"]
+    assert command_line(["verify", *options]) == 1
+    assert "champion is version 3, by the log it is version 2" in capsys.readouterr().err
+    assert command_line(["history", *options]) == 0
+    assert "moved by other hands. Promote the version" in capsys.readouterr().out
+    assert command_line(["promote", "3", "--reason", "3 was made by hand", *options]) == 0
+    assert command_line(["verify", *options]) == 0
+    assert champion_2.rollback(reason="back to the logged one") == 2
+
+
+def test_lines_that_are_gone_come_back_from_the_registry(champion_2: Registry) -> None:
+    path, n = champion_2.log.path, champion_2.verify_history()
+    whole = path.read_bytes()
+    path.unlink()
+    champion_2.promote(3, reason="of a log that somebody deleted")
+    assert champion_2.verify_history() == n + 1
+    assert path.read_bytes().startswith(whole)
+    path.write_bytes(whole[:-20])
+    assert champion_2.verify_history() == n + 1
+    *first, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(
+        b"".join(first) + last.replace(b"deleted", b"mislaid")
+    )  # the last: no line after it shows it
+    with pytest.raises(IntegrityError, match=f"line {n + 1}: differs from what the registry keeps"):
+        champion_2.promote(2, reason="no")
+    path.write_bytes(b"".join([*first, last]))
+    champion_2.log.append(entry(4, 3))  # a line made up
+    assert "never confirmed" in champion_2.unlogged()
+
+
+def test_a_deleted_version_is_not_gone_back_to(champion_2: Registry) -> None:
+    deleted = add(champion_2)
+    champion_2.promote(deleted, reason="better")
+    champion_2.promote(4, reason="better still")
+    champion_2.tracking.client.delete_model_version(champion_2.name, str(deleted))
+    assert champion_2.rollback(reason="worse") == 2
+
+
+def test_machines_with_one_server_have_one_log(
+    champion_2: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCTAVO_HOME", str(tmp_path))
+    other = Registry(Workspace("small", "quick", tmp_path), champion_2.tracking_uri)
+    assert other.log.path != champion_2.log.path
+    other.promote(3, reason="from elsewhere, " + "and for a long reason " * 400)
+    champion_2.promote(4, reason="from here")
+    assert other.rollback(reason="from elsewhere") == 3
+    assert champion_2.history().equals(other.history())
+    assert (champion_2.unlogged(), other.unlogged()) == ("", "")
+
+
+@pytest.mark.full
+def test_two_processes_may_promote_at_once(champion_2: Registry) -> None:
+    code = (
+        "from ml_utils.paths import Workspace, project_root; from ml_utils.registry import Registry\n"
+        "import sys; registry = Registry(Workspace('small', 'quick', project_root()))\n"
+        "for i in range(4): registry.promote(int(sys.argv[1]) + i % 2 * 2, reason='at once')"
+    )
+    n = champion_2.verify_history()
+    started = [subprocess.Popen([sys.executable, "-c", code, version]) for version in ("1", "2")]
+    assert [process.wait(120) for process in started] == [0, 0]
+    assert champion_2.verify_history() == n + 8
+    assert champion_2.unlogged() == ""
 
 
 @pytest.mark.full

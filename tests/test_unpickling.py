@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -68,6 +69,7 @@ def test_a_call_is_refused(function: Callable[..., Any], arguments: tuple[object
         b"cml_utils.training.tracking\nlogger\n.",
         b"cml_utils.files\nwrite_text\n.",
         b"cnumpy\nf2py\n.",
+        b"cnumpy.f2py.__main__\nmain\n.",  # a program: importing it runs it
     ],
 )
 def test_a_function_of_a_known_library_is_refused(named: bytes) -> None:
@@ -153,3 +155,19 @@ def test_an_own_type_is_loaded_once_it_is_trusted(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(unpickling, "_added", set())
     trust(Own)
     assert isinstance(unpickled(*pickled(Own(), "it"), "it"), Own)
+
+
+def test_a_time_zone_comes_back() -> None:
+    times = pd.Series(pd.date_range("2024-03-30", periods=3, tz="Europe/Berlin"))
+    pd.testing.assert_series_equal(TrustedUnpickler(pickle.dumps(times)).load(), times)
+    for thing, name in ((ZoneInfo, "clear_cache"), (ZoneInfo, "__init__"), (FeatureEngineer, "_unpickle")):
+        with pytest.raises(
+            UntrustedType, match=r"holds builtins\.getattr, which is not on the list of types"
+        ):
+            TrustedUnpickler(pickle.dumps(Calls(getattr, thing, name))).load()
+
+
+def test_nobody_is_told_to_trust_what_is_no_estimator() -> None:
+    with pytest.raises(UntrustedType) as refused:
+        TrustedUnpickler(pickle.dumps(eval)).load()
+    assert "environment" not in str(refused.value)

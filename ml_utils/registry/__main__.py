@@ -15,11 +15,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from ml_utils.errors import OctavoError, ParameterError
+from ml_utils.errors import IntegrityError, OctavoError, ParameterError
 from ml_utils.paths import Workspace, mlflow_folder, project_root
 from ml_utils.registry.registry import CHAMPION, Registry
+from ml_utils.registry.shown import as_lines, readable
 from ml_utils.registry.store import public
 from ml_utils.sockets import bind
+from ml_utils.wording import times
 
 _LISTED = ["version", "candidate", "aliases", "state", "created"]
 _LOGGED = ["when", "who", "action", "from_version", "to_version", "reason"]
@@ -50,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--problem", default="churn", help="name or path of the problem (churn)")
         command.add_argument("--profile", default="full", help="set of outputs (full)")
         if name in ("promote", "retire"):
-            command.add_argument("version", type=int)
+            command.add_argument("version", type=int, help="its number in `list`")
         if name in ("promote", "rollback", "retire"):
             command.add_argument("--reason", required=True, help="why, for the log")
             command.add_argument("--who", default=getpass.getuser(), help="for the log (your login name)")
@@ -68,20 +70,23 @@ def _registry(options: argparse.Namespace) -> Registry:
 
 def _list(registry: Registry, options: argparse.Namespace) -> str:
     found = registry.versions()
-    return "no versions yet" if found.empty else str(found[_LISTED].to_string(index=False))
+    return "no versions yet" if found.empty else as_lines(readable(found[_LISTED]))
 
 
 def _history(registry: Registry, options: argparse.Namespace) -> str:
-    registry.verify_history()
     found = registry.history()
-    return "no changes yet" if found.empty else str(found[_LOGGED].to_string(index=False))
+    text = "no changes yet" if found.empty else as_lines(readable(found[_LOGGED]))
+    return f"{text}\n{registry.unlogged()}".rstrip()
 
 
 def _verify(registry: Registry, options: argparse.Namespace) -> str:
     entries = registry.verify_history()
     for version in registry.versions()["version"]:
         registry.load(int(version))
-    return f"{entries} entries of the log and {len(registry.versions())} versions are as they were written"
+    if unlogged := registry.unlogged():
+        raise IntegrityError(unlogged)
+    log, kept = times(entries, "entry", "entries"), times(len(registry.versions()), "version")
+    return f"As they were written: {log} of the log, {kept}"
 
 
 def _promote(registry: Registry, options: argparse.Namespace) -> str:

@@ -59,7 +59,7 @@ class InputSchema:
             {
                 "column": column.name,
                 "kind": column.kind,
-                "may be missing": column.nullable,
+                "may be missing": "yes" if column.nullable else "no",
                 "seen in training": seen_in_training(column),
             }
             for column in self.columns

@@ -1,13 +1,14 @@
 """The log of promotions: append-only JSON lines, each with the hash of the line before.
 
 MLflow keeps no history of its aliases; this does. A line that was changed, removed or put in between breaks
-the chain; lines cut off at the end show by the last hash, which the registry keeps.
+the chain; lines cut off at the end are in the registry too (`shared_log`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -59,17 +60,42 @@ class PromotionLog:
         IntegrityError
             If the log was tampered with.
         """
-        lines = self._lines()
-        self._parse(lines)
+        lines = self.lines()
         previous = sha256_bytes(lines[-1]) if lines else START
         line = json.dumps({**asdict(entry), "previous": previous}, ensure_ascii=False).encode()
+        self.extend([line])
+        return sha256_bytes(line)
+
+    def extend(self, lines: Sequence[bytes]) -> None:
+        """Add lines that were made elsewhere, on disk before this returns; they must follow from the last.
+
+        Raises
+        ------
+        IntegrityError
+            If they, or the log, were tampered with.
+        """
+        before = self._lines()
+        self._parse([*before, *lines])
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as handle:
-            handle.truncate(sum(len(item) + 1 for item in lines))  # a line torn off by a crash was never made
-            handle.write(line + b"\n")
+            handle.truncate(
+                sum(len(item) + 1 for item in before)
+            )  # a line torn off by a crash was never made
+            handle.write(b"".join(line + b"\n" for line in lines))
             handle.flush()
             os.fsync(handle.fileno())
-        return sha256_bytes(line)
+
+    def lines(self) -> list[bytes]:
+        """Return the lines, oldest first, once the chain of hashes is checked.
+
+        Raises
+        ------
+        IntegrityError
+            If it is broken.
+        """
+        lines = self._lines()
+        self._parse(lines)
+        return lines
 
     def entries(self) -> list[Promotion]:
         """Return all entries, oldest first.
@@ -81,36 +107,19 @@ class PromotionLog:
         """
         return self._parse(self._lines())
 
-    def verify(self, head: str | None = None) -> int:
-        """Check the chain, and that the entry whose hash is `head` is still there.
-
-        Returns
-        -------
-        int
-            How many entries there are.
-
-        Raises
-        ------
-        IntegrityError
-            If a line was changed, removed, or put in between.
-        """
-        lines = self._lines()
-        self._parse(lines)
-        if head is not None and head not in {sha256_bytes(line) for line in lines}:
-            raise IntegrityError(f"{self.path}: the last entries are gone. Restore the file from a backup.")
-        return len(lines)
-
-    def champions(self) -> list[int]:
-        """Return the champions one can go back to, the present one last."""
+    def champions(self, n: int | None = None) -> list[int]:
+        """Return the champions one can go back to, the present one last, by the first `n` entries or all."""
         stack: list[int] = []
-        for entry in self.entries():
+        for entry in self.entries()[:n]:
             if entry.to_version is None:
                 continue
             if entry.action == "rollback":
-                while stack and stack[-1] != entry.to_version:
-                    stack.pop()
+                _back_to(entry.to_version, stack)
             elif entry.from_version is not None and stack[-1:] != [entry.from_version]:
-                stack.append(entry.from_version)  # made champion by other hands
+                if entry.from_version in stack:  # the entry before was never made, or undone by other hands
+                    _back_to(entry.from_version, stack)
+                else:
+                    stack.append(entry.from_version)  # made champion by other hands
             if stack[-1:] != [entry.to_version]:
                 stack.append(entry.to_version)
         return stack
@@ -138,7 +147,13 @@ class PromotionLog:
             if not intact:
                 raise IntegrityError(
                     f"{self.path}, line {number}: does not follow from the line before; it or that line was "
-                    "changed. Restore the file from a backup."
+                    "changed. Delete the file if you trust the registry (it is written anew from there), or "
+                    "restore it from a backup."
                 )
             previous = sha256_bytes(line)
         return entries
+
+
+def _back_to(version: int, stack: list[int]) -> None:
+    while stack and stack[-1] != version:
+        stack.pop()

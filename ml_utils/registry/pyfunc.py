@@ -19,8 +19,9 @@ from ml_utils.files import sha256_bytes
 from ml_utils.model import Model
 from ml_utils.registry.package import MANIFEST, Unpacked, unpack
 from ml_utils.registry.verification import read_folder
+from ml_utils.registry.versions import MLFLOWS
 
-MLMODEL, REQUIREMENTS = "MLmodel", "requirements.txt"
+MLMODEL, REQUIREMENTS = MLFLOWS
 _SHA = "manifest_sha256"
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 from ml_utils.errors import RegistryError, list_known
 from ml_utils.registry.registered import StoredFiles
 from ml_utils.registry.tracking import Tracking
-from ml_utils.registry.verification import verify
+from ml_utils.registry.verification import MANIFEST, verify
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 RETIRED = "retired"  # tag: when and why
+MLFLOWS = ("MLmodel", "requirements.txt")  # of a version's files, those that MLflow reads
 SHA = "manifest_sha256"  # tag: of the version's manifest
 
 _COLUMNS = ["version", "candidate", "aliases", "state", "created", "run_id", "snapshot_sha256", "metrics"]
@@ -63,8 +64,10 @@ def files(tracking: Tracking, which: str | int) -> StoredFiles:
     with tracking.guarded():
         source = tracking.client.get_model_version_download_uri(tracking.name, str(found.version))
         content = tracking.download(source, where)
-    verify(content, digest, where)
-    return StoredFiles(content, digest, int(found.version))
+    manifest = verify(content, digest, where)
+    known = {*manifest.files, MANIFEST, *MLFLOWS}  # nothing else that was laid beside them
+    named = {name: each for name, each in content.items() if name in known}
+    return StoredFiles(named, digest, int(found.version))
 
 
 def listing(tracking: Tracking) -> pd.DataFrame:
@@ -81,6 +84,17 @@ def listing(tracking: Tracking) -> pd.DataFrame:
 def retired(tracking: Tracking) -> set[int]:
     """Return the versions that are retired."""
     return {int(item.version) for item in _all(tracking) if RETIRED in item.tags}
+
+
+def in_use(tracking: Tracking) -> set[int]:
+    """Return the versions that are there and not retired."""
+    return {int(item.version) for item in _all(tracking) if RETIRED not in item.tags}
+
+
+def tags(tracking: Tracking) -> dict[str, str]:
+    """Return the tags of the model; none where there is no model."""
+    model = registered(tracking)
+    return {} if model is None else dict(model.tags)
 
 
 def _all(tracking: Tracking) -> list[ModelVersion]:
