@@ -6,11 +6,14 @@ import errno
 import gzip
 import json
 import os
+import re
+import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +22,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_model import FEATURES, fitted, table
+from pandas._libs.parsers import STR_NA_VALUES
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from small_model import FEATURES, PROBLEM, fitted, table
 
-from ml_utils.batch import batch_score, journal, run
+from ml_utils.batch import batch_score, inputs, journal, run
+from ml_utils.batch.__main__ import main
 from ml_utils.batch.columns import as_columns, unusual
 from ml_utils.batch.scoring import Recipe
 from ml_utils.compiled.package import RELEASE, PackagedModel
 from ml_utils.data.sources import plain
 from ml_utils.errors import DataError
+from ml_utils.features.engineer import FeatureEngineer
 from ml_utils.files import sha256_bytes
+from ml_utils.model import Model
 from ml_utils.registry.package import MANIFEST, pack, unpack
 from ml_utils.serving.scoring import Scorer
 
@@ -185,6 +194,27 @@ def test_ids_keep_their_zeros(compiled: PackagedModel, tmp_path: Path) -> None:
     assert scores["customer"].tolist() == frame["customer"].tolist()
 
 
+def test_words_that_are_categories_are_not_missing(tmp_path: Path) -> None:
+    frame = table()
+    frame["plan"] = frame["plan"].replace({"pro": "None", "plus": "NA"})
+    steps = [("features", FeatureEngineer()), ("model", LogisticRegression())]
+    pipeline = Pipeline(steps).fit(frame[FEATURES], (frame["left"] == "yes").astype("int8"))
+    model = Model(pipeline, "binary", tuple(FEATURES), "logistic", 0.25)
+    files = pack(model, frame[FEATURES], "small", "ab")
+    frame["customer"] = ["null", *frame["customer"][1:]]
+    frame.loc[7, "plan"] = None
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    packed = PackagedModel.read(files, sha256_bytes(files[MANIFEST]))
+    batch_score(packed, tmp_path / "in.csv", tmp_path / "out.parquet", ["customer"])
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    np.testing.assert_allclose(found["score"], model.predict_score(frame[FEATURES]), atol=1e-9)
+    assert found["customer"][0] == "null"
+
+
+def test_what_csv_takes_for_missing_is_what_training_does() -> None:
+    assert {"NA", "null", "None", "nan", ""} <= inputs.MISSING == set(STR_NA_VALUES)
+
+
 def test_wrong_rows_are_named_and_nothing_stays(compiled: PackagedModel, tmp_path: Path) -> None:
     frame = rows(500).astype({"tenure": "object"})
     frame.loc[333, "tenure"] = "old"
@@ -214,6 +244,12 @@ def test_wrong_rows_are_named_and_nothing_stays(compiled: PackagedModel, tmp_pat
         ("cut.csv.gz", "out.csv", "cannot be read"),
         ("in.parquet", "file/out.csv", r"could not be written: .*[Nn]ot a directory|Nothing can be written"),
         ("in.parquet", "here", "is there already"),
+        ("in.parquet", ".", "is no place for the scores"),
+        ("in.parquet", "/", "is no place for the scores"),
+        ("", "out.csv", "A name is empty"),
+        ("semi.csv", "out.csv", r"lacks 5 columns .* read as separated by ','; another sign is named by"),
+        ("latin.csv", "out.csv", "cannot be read: .* Save it as UTF-8"),
+        ("twice.parquet", "out.csv", "has tenure twice. Rename or drop"),
         ("in.parquet", "s3://bucket/out.csv", "cannot be written to s3"),
         ("in.parquet", "postgresql://me:secret@host/db#t", r"holds a password; .*\$\{NAME\}"),
         ("in.parquet", "sqlite:///out.db", "names no table"),
@@ -235,6 +271,10 @@ def test_what_cannot_be_is_told_before_anything_is_written(
     frame.iloc[:0].to_parquet("empty.parquet")
     Path("cut.parquet").write_bytes(Path("in.parquet").read_bytes()[:-100])
     Path("cut.csv.gz").write_bytes(gzip.compress(frame.to_csv(index=False).encode())[:-300])
+    frame.to_csv("semi.csv", index=False, sep=";")
+    frame.assign(plan="größer").to_csv("latin.csv", index=False, encoding="latin-1")
+    twice = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(twice.append_column("tenure", twice.column("tenure")), "twice.parquet")
     Path("file").write_text("")
     Path("here").mkdir()
     sqlite3.connect("in.db").execute("CREATE TABLE t (x)")
@@ -304,6 +344,21 @@ def test_a_full_disk_in_the_middle_costs_no_work(
     assert (done.rows, done.resumed) == (900, 300)
     np.testing.assert_allclose(pd.read_parquet(output)["score"], expected(rows()), atol=1e-9)
     assert names(tmp_path) == ["in.parquet", "out.parquet"]
+
+
+def test_a_full_disk_under_the_database_is_said(compiled: PackagedModel, tmp_path: Path) -> None:
+    source, limits = write(rows(), tmp_path, "parquet"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    with sqlite3.connect(tmp_path / "out.db") as connection:
+        connection.execute("CREATE TABLE other AS SELECT 1")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(DataError, match=r"(?i)disk.*Nothing was written there"):
+            batch_score(compiled, source, f"sqlite:///{tmp_path}/out.db#scores", ["customer"], 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (
+        batch_score(compiled, source, f"sqlite:///{tmp_path}/out.db#scores", ["customer"], 100).resumed == 900
+    )
 
 
 def test_parts_of_other_rows_are_not_used(compiled: PackagedModel, tmp_path: Path) -> None:
@@ -399,6 +454,12 @@ def test_recipe_of_a_pipeline_has_no_files(pipeline: Scorer) -> None:
     assert run.CHUNK == 50_000
 
 
+def test_a_query_is_for_a_database(compiled: PackagedModel, tmp_path: Path) -> None:
+    source = write(rows(), tmp_path, "parquet")
+    with pytest.raises(DataError, match=r"in\.parquet is no database; a query is for one"):
+        batch_score(compiled, source, tmp_path / "out.csv", query="select 1")
+
+
 def test_row_groups_do_not_matter(compiled: PackagedModel, tmp_path: Path) -> None:
     pq.write_table(
         pa.Table.from_pandas(rows(), preserve_index=False), tmp_path / "in.parquet", row_group_size=37
@@ -406,3 +467,106 @@ def test_row_groups_do_not_matter(compiled: PackagedModel, tmp_path: Path) -> No
     done = batch_score(compiled, tmp_path / "in.parquet", tmp_path / "out.csv", chunk=100)
     assert done.rows == 900
     assert pd.read_csv(tmp_path / "out.csv")["row"].tolist() == list(range(1, 901))
+
+
+def test_the_rows_to_score_are_never_written_over(compiled: PackagedModel, tmp_path: Path) -> None:
+    source, folder = Path(write(rows(), tmp_path, "parquet")), Path(write(rows(), tmp_path, "folder"))
+    before = source.read_bytes()
+    (tmp_path / "link.parquet").symlink_to(source)
+    for rows_in, output in (
+        (source, source),
+        (source, tmp_path / "link.parquet"),
+        (folder, folder / "scores.parquet"),  # the next run would score it too
+        (folder, folder),
+        (folder, tmp_path),
+    ):
+        with pytest.raises(DataError, match=r"the rows to score are in .*Name another file or folder"):
+            batch_score(compiled, rows_in, output, replace=True)
+    assert source.read_bytes() == before
+    assert names(tmp_path) == ["in", "in.parquet", "link.parquet"]
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out", "sqlite"])
+def test_ids_of_several_types_become_text(compiled: PackagedModel, output: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    first, second = rows(300), rows(200)
+    first.assign(customer=2**62 + np.arange(300)).to_parquet(tmp_path / "in" / "a.parquet")
+    second.to_parquet(tmp_path / "in" / "b.parquet")
+    target = f"sqlite:///{tmp_path}/out.db#scores" if output == "sqlite" else str(tmp_path / output)
+    assert batch_score(compiled, tmp_path / "in", target, ["customer"], 100).rows == 500
+    if output == "sqlite":
+        with sqlite3.connect(tmp_path / "out.db") as connection:
+            found = pd.read_sql("SELECT * FROM scores", connection)
+    else:
+        found = pd.read_parquet(target)
+    assert set(found["customer"]) == {*map(str, 2**62 + np.arange(300)), *second["customer"]}
+
+
+def test_whole_decimals_keep_their_digits(compiled: PackagedModel, tmp_path: Path) -> None:
+    for digits in (19, 30):
+        ids = pa.array([Decimal("1" * digits)] * 900, pa.decimal128(38, 0))
+        table = pa.Table.from_pandas(rows(), preserve_index=False)
+        table = table.set_column(table.column_names.index("customer"), "customer", ids)
+        pq.write_table(table, tmp_path / "in.parquet")
+        batch_score(compiled, tmp_path / "in.parquet", tmp_path / "out.csv", ["customer"])
+        assert set(pd.read_csv(tmp_path / "out.csv", dtype="str")["customer"]) == {"1" * digits}
+
+
+def test_a_folder_that_was_half_replaced_is_replaced(compiled: PackagedModel, tmp_path: Path) -> None:
+    source, output = write(rows(), tmp_path, "parquet"), tmp_path / "out"
+    batch_score(compiled, source, output, ["customer"], 300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal.Journal, "drop", _interrupt)  # the new folder is in place, the old one not gone
+        with pytest.raises(KeyboardInterrupt):
+            batch_score(compiled, source, output, ["customer"], 150, replace=True)
+    assert batch_score(compiled, source, output, ["customer"], 150, replace=True).resumed == 900
+    assert len(names(output)) == 6
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_old_rows_of_a_database_are_said(
+    compiled: PackagedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, output = write(rows(), tmp_path, "sqlite"), tmp_path / "out.parquet"
+    _stop_after(compiled, source, output, 2)
+    assert not caplog.records
+    assert batch_score(compiled, source, output, ["customer"], 150).resumed == 300
+    assert re.search(
+        r"as they were at \d{4}-.* delete .*\.out\.parquet\.parts to read them anew", caplog.text
+    )
+
+
+@pytest.mark.full
+def test_ctrl_c_while_workers_start_prints_no_traceback(package: Path, tmp_path: Path) -> None:
+    pd.concat([rows()] * 60).to_parquet(tmp_path / "in.parquet")
+    (tmp_path / "home" / "data" / "problems").mkdir(parents=True)
+    (tmp_path / "home" / "data" / "problems" / "small.yaml").write_text(PROBLEM)
+    command = [
+        sys.executable,
+        "-m",
+        "ml_utils.batch",
+        str(tmp_path / "in.parquet"),
+        str(tmp_path / "out.csv"),
+    ]
+    command += ["--package", str(package), "--problem", "small", "--workers", "3"]
+    with subprocess.Popen(
+        [*command, "--chunk", "500"], cwd=TESTS.parent, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while process.poll() is None and len(children.read_text().split()) < 3:
+            time.sleep(0.002)  # what tracks its resources, and two workers
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130, said
+    assert said.rstrip().endswith("Run the same command again to go on where it stopped.")
+    assert "Traceback" not in said
+
+
+def test_a_forgotten_input_or_output_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["", "scores.csv"], ["rows.csv", ""]):
+        assert main(words) == 1
+        assert "make score INPUT=rows.csv OUTPUT=scores.csv" in capsys.readouterr().err

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import psycopg
 import pytest
-from real_servers import S3, NotInstalled, PostgreSQL, postgresql, s3, web
+from real_servers import S3, PostgreSQL, web
 from small_model import FEATURES, fitted, table
 
 from ml_utils.batch import batch_score
@@ -30,31 +28,16 @@ def model() -> PackagedModel:
     return PackagedModel.read({**files, RELEASE: release.encode()})
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgreSQL]:
-    try:
-        with postgresql() as running:
-            yield running
-    except NotInstalled as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture
-def url(server: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("SHOP_PASSWORD", server.password)
+def url(postgres: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("SHOP_PASSWORD", postgres.password)
     monkeypatch.setenv("OCTAVO_HOME", str(tmp_path / "home"))
-    return f"postgresql://{server.user}:${{SHOP_PASSWORD}}@{server.host}:{server.port}/{server.database}"
+    where = f"{postgres.host}:{postgres.port}/{postgres.database}"
+    return f"postgresql://{postgres.user}:${{SHOP_PASSWORD}}@{where}"
 
 
 def ask(server: PostgreSQL, *statements: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(
-        host=server.host,
-        port=server.port,
-        user=server.user,
-        password=server.password,
-        dbname=server.database,
-        autocommit=True,
-    ) as connection:
+    with server.connect(autocommit=True) as connection:
         cursor = connection.cursor()
         for statement in statements:
             cursor.execute(statement.encode())
@@ -70,9 +53,7 @@ def fill(server: PostgreSQL, frame: pd.DataFrame) -> None:
         '"auto pay" boolean, since date)',
     )
     with (
-        psycopg.connect(
-            host=server.host, port=server.port, user=server.user, password=server.password, dbname="postgres"
-        ) as connection,
+        server.connect() as connection,
         connection.cursor() as cursor,
         cursor.copy(b'COPY shop."Customers" FROM STDIN') as copy,
     ):
@@ -80,22 +61,22 @@ def fill(server: PostgreSQL, frame: pd.DataFrame) -> None:
             copy.write_row([None if pd.isna(value) else value for value in row])
 
 
-def test_a_database_on_both_sides(model: PackagedModel, server: PostgreSQL, url: str) -> None:
+def test_a_database_on_both_sides(model: PackagedModel, postgres: PostgreSQL, url: str) -> None:
     frame = table(700, seed=5)
-    fill(server, frame)
+    fill(postgres, frame)
     source, output = f"{url}#shop.Customers", f"{url}#shop.Scores"
     done = batch_score(model, source, output, ["customer"], chunk=200)
     assert "ss@w" not in str(done.output)
-    stored = ask(server, 'SELECT customer, score, act FROM shop."Scores"')
+    stored = ask(postgres, 'SELECT customer, score, act FROM shop."Scores"')
     assert len(stored) == 700
     scores = dict(zip(frame["customer"], fitted().predict_score(frame[FEATURES]), strict=True))
     np.testing.assert_allclose([row[1] for row in stored], [scores[row[0]] for row in stored], atol=1e-9)
     assert sum(row[2] for row in stored) == done.acted
     with pytest.raises(DataError, match="is there already"):
         batch_score(model, source, output, ["customer"])
-    ask(server, 'CREATE VIEW shop.best AS SELECT * FROM shop."Scores" WHERE act')
+    ask(postgres, 'CREATE VIEW shop.best AS SELECT * FROM shop."Scores" WHERE act')
     batch_score(model, source, output, ["customer"], replace=True)
-    assert ask(server, 'SELECT count(*) FROM shop."Scores"') == [(700,)]
+    assert ask(postgres, 'SELECT count(*) FROM shop."Scores"') == [(700,)]
     done = batch_score(
         model,
         url,
@@ -107,49 +88,45 @@ def test_a_database_on_both_sides(model: PackagedModel, server: PostgreSQL, url:
 
 
 def test_what_the_database_refuses_leaves_it_as_it_was(
-    model: PackagedModel, server: PostgreSQL, url: str, tmp_path: Path
+    model: PackagedModel, postgres: PostgreSQL, url: str, tmp_path: Path
 ) -> None:
-    fill(server, table(300, seed=5))
+    fill(postgres, table(300, seed=5))
     source = f"{url}#shop.Customers"
     batch_score(model, source, f"{url}#shop.scores", ["customer"])
-    ask(server, "ALTER TABLE shop.scores ADD CHECK (score < 2 AND customer <> 'K0250') NOT VALID")
+    ask(postgres, "ALTER TABLE shop.scores ADD CHECK (score < 2 AND customer <> 'K0250') NOT VALID")
     with pytest.raises(DataError, match=r"refuses: .*violates check.*Nothing was written there"):
         batch_score(model, source, f"{url}#shop.scores", ["customer"], replace=True)
-    assert ask(server, "SELECT count(*) FROM shop.scores") == [(300,)]
-    ask(server, "ALTER TABLE shop.scores DROP CONSTRAINT scores_check")
+    assert ask(postgres, "SELECT count(*) FROM shop.scores") == [(300,)]
+    ask(postgres, "ALTER TABLE shop.scores DROP CONSTRAINT scores_check")
     assert batch_score(model, source, f"{url}#shop.scores", ["customer"], replace=True).resumed == 300
     with pytest.raises(DataError, match="password"):
         batch_score(model, source, url.replace("${SHOP_PASSWORD}", "wrong${SHOP_PASSWORD}") + "#x")
     assert not list((tmp_path / "home" / "data" / "scoring").iterdir())
 
 
-def test_text_with_every_sign_reaches_the_table(model: PackagedModel, server: PostgreSQL, url: str) -> None:
+def test_text_with_every_sign_reaches_the_table(model: PackagedModel, postgres: PostgreSQL, url: str) -> None:
     frame = table(6, seed=5)
     frame["customer"] = ['a"b', "c,d", "e\nf", "", "ünï", "\\N"]
-    fill(server, frame)
+    fill(postgres, frame)
     batch_score(model, f"{url}#shop.Customers", f"{url}#shop.odd", ["customer"])
-    assert sorted(row[0] for row in ask(server, "SELECT customer FROM shop.odd")) == sorted(frame["customer"])
-
-
-@pytest.fixture
-def store() -> Iterator[S3]:
-    try:
-        with s3() as running:
-            yield running
-    except NotInstalled as error:
-        pytest.skip(str(error))
+    assert sorted(row[0] for row in ask(postgres, "SELECT customer FROM shop.odd")) == sorted(
+        frame["customer"]
+    )
 
 
 def test_rows_from_s3(
-    model: PackagedModel, store: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: PackagedModel, s3_server: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import s3fs
 
-    for name, value in store.environment.items():
+    for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     frame = table(400, seed=5)
     files = s3fs.S3FileSystem(
-        key=store.access_key, secret=store.secret_key, endpoint_url=store.endpoint, skip_instance_cache=True
+        key=s3_server.access_key,
+        secret=s3_server.secret_key,
+        endpoint_url=s3_server.endpoint,
+        skip_instance_cache=True,
     )
     frame.to_parquet(tmp_path / "rows.parquet")
     for name in ("one.parquet", "folder/a.parquet", "folder/b.parquet"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from small_model import FEATURES, fitted, table
 
+from ml_utils.compiled import cells
 from ml_utils.compiled.cells import Coded
 from ml_utils.compiled.compiling import compile_model
 from ml_utils.compiled.edges import edge_rows
@@ -445,3 +447,14 @@ def test_the_logistic_of_the_small_model() -> None:
     model = fitted()
     schema = InputSchema.from_frame(table()[FEATURES])
     agree(model, schema, CompiledScorer.from_files(compile_model(model, schema)))
+
+
+def test_a_refusal_says_how_many_rows() -> None:
+    said = "Column 'tenure' takes whole numbers; got 'old' (4 rows)."
+    column = Coded(np.array([0, 1, 2, 1, -1, 1]), ["1", "old", "new"])
+    with pytest.raises(DataError, match=re.escape(said)):
+        cells.numbers(column, "tenure", "integer")
+    with pytest.raises(DataError, match=r"'since' takes dates; got '1' \(5 rows\)"):
+        cells.instants(column, "since")
+    with pytest.raises(DataError, match=r"'paid' takes true or false; got 'old' \(4 rows\)"):
+        cells.coded(column, "paid", "boolean")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ml_utils.errors import OctavoError
+from ml_utils.errors import OctavoError, ParameterError
 from ml_utils.wording import count
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ def _run(options: argparse.Namespace) -> str:
     from ml_utils.batch.scoring import packaged
     from ml_utils.problem import FileSource, load_problem
 
+    if not (options.source and options.output):
+        raise ParameterError(
+            "Say what to score and where the scores go: `make score INPUT=rows.csv OUTPUT=scores.csv`."
+        )
     problem = load_problem(options.problem)
     scorer = packaged(options.package) if options.package else _champion(problem.name, options.profile)
     done = batch_score(
@@ -78,7 +82,9 @@ def _champion(name: str, profile: str) -> PackagedModel | RegisteredModel:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ml_utils.batch", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m ml_utils.batch", description="Score a table with a problem's champion."
+    )
     parser.add_argument(
         "source",
         help="rows to score: a .parquet or .csv file (.csv.gz too), a folder of Parquet files, also at s3:// "
@@ -91,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--package", help="score with this packaged folder instead of the champion")
     parser.add_argument("--workers", type=int, default=_cores(), help="processes (the cores)")
     parser.add_argument("--chunk", type=int, help="rows of a part (50,000)")
-    parser.add_argument("--replace", action="store_true", help="put the scores in place of a table's rows")
+    parser.add_argument(
+        "--replace", action="store_true", help="take the place of a table's rows, or of a folder"
+    )
     return parser
 
 

@@ -168,7 +168,8 @@ def _begin(place: Place) -> Iterator[Connection]:
                     connection.exec_driver_sql("COMMIT")
                 connection.commit()
             except BaseException:
-                if connection.dialect.name == "sqlite":
+                driver: Any = connection.connection.driver_connection
+                if connection.dialect.name == "sqlite" and driver.in_transaction:  # a full disk ended it
                     connection.exec_driver_sql("ROLLBACK")
                 raise
     finally:

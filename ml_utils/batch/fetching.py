@@ -5,8 +5,10 @@ What was brought completely is there for a run that goes on after it was stopped
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +20,8 @@ from ml_utils.credentials import REFUSED, expand, is_url, literal_credential, ma
 from ml_utils.data.sources import plain, remote, sql
 from ml_utils.errors import DataError
 from ml_utils.problem import FileSource, Problem, SqlSource
+
+logger = logging.getLogger(__name__)
 
 _AT_ONCE = 50_000  # rows in a file of what a query returned
 _FILES = ("s3", "http", "https")
@@ -57,6 +61,12 @@ class Place:
             raise DataError(
                 f"{self.shown} names no table. Write #table behind the database's address, or give a query."
             )
+        if not self.text.strip():
+            raise DataError(
+                "A name is empty. Name the rows to score, and a file, folder or table for the scores."
+            )
+        if self.query and not self.is_database:
+            raise DataError(f"{self.shown} is no database; a query is for one. Leave the query out.")
 
     @property
     def is_database(self) -> bool:
@@ -111,6 +121,13 @@ def fetch(place: Place, folder: Path, problem: Problem | None = None) -> Path:
     """
     marker = folder / FETCHED
     if marker.exists():
+        since = datetime.fromtimestamp(marker.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+        logger.warning(
+            "Going on with the rows of %s as they were at %s; delete %s to read them anew.",
+            place.shown,
+            since,
+            folder,
+        )
         return folder / marker.read_text(encoding="utf-8")
     target = folder / "rows"
     target.mkdir(exist_ok=True)

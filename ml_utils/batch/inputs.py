@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -16,9 +16,15 @@ from ml_utils.data.sources import plain
 from ml_utils.data.sources.files import PARQUET, parquet_files
 from ml_utils.errors import DataError
 from ml_utils.problem import FileSource
+from ml_utils.wording import listing
 
 _PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
 _CSV = re.compile(r"\.(csv|tsv|txt)(\.gz|\.bz2|\.xz|\.zst|\.zip)?$", re.I)
+# what stands for a missing value in CSV, as pandas has it
+MISSING = frozenset(
+    {"", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "#N/A", "#N/A N/A", "#NA"}
+    | {"-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"}
+)
 _HIVE = re.compile(r"([^/=]+)=([^/]*)")
 
 
@@ -54,6 +60,7 @@ def open_rows(
     text: Sequence[str],
     coded: Sequence[str],
     csv: FileSource | None,
+    meant: Mapping[str, Collection[str]],
 ) -> Rows:
     """Open a file or folder.
 
@@ -72,6 +79,9 @@ def open_rows(
         Columns of a Parquet file that, where they are text, may come as a dictionary and places in it.
     csv : FileSource, optional
         How a CSV file is written.
+    meant : mapping
+        Column to words that are values of it in a CSV file, even where others take them for a missing value:
+        a country NA, a garage None.
 
     Raises
     ------
@@ -87,7 +97,7 @@ def open_rows(
             f"{shown} is neither .csv nor .parquet, which is what batch scoring reads, besides .csv.gz, a "
             "folder of Parquet files and a database's table."
         )
-    return _said_plainly(_open_csv(path, shown, chunk, wanted, text, csv), shown)
+    return _said_plainly(_open_csv(path, shown, chunk, wanted, text, csv, meant), shown)
 
 
 def _said_plainly(rows: Rows, shown: str) -> Rows:
@@ -113,9 +123,10 @@ class _Reading:
         wrong = (ValueError, OSError, EOFError, pa.ArrowException)
         if isinstance(error, wrong) and not isinstance(error, DataError):
             said = " ".join(str(error).split())
-            raise DataError(
-                f"{self._shown} cannot be read: {said}. It must be the kind its name says."
-            ) from error
+            needed = (
+                "Save it as UTF-8" if isinstance(error, UnicodeError) else "It must be the kind its name says"
+            )
+            raise DataError(f"{self._shown} cannot be read: {said}. {needed}.") from error
 
 
 def _open_parquet(path: Path, shown: str, chunk: int, wanted: Sequence[str], coded: Sequence[str]) -> Rows:
@@ -123,6 +134,9 @@ def _open_parquet(path: Path, shown: str, chunk: int, wanted: Sequence[str], cod
     with _Reading(shown):
         metadata = [pq.read_metadata(one) for one in found]
         schemas = [one.schema.to_arrow_schema() for one in metadata]
+    twice = {name for schema in schemas for name in wanted if schema.names.count(name) > 1}
+    if twice:
+        raise DataError(f"{shown} has {listing(sorted(twice))} twice. Rename or drop one of the two.")
     by = [_partition(one, path) for one in found]
     names = tuple(
         dict.fromkeys(name for group in (*(schema.names for schema in schemas), *by) for name in group)
@@ -167,8 +181,19 @@ def _plain(table: pa.Table) -> pa.Table:
     for i, keep in enumerate(coded):
         if not keep:
             name = table.column_names[i]
-            table = table.set_column(i, name, plain.to_plain(table.select([i])).column(0))
+            table = table.set_column(i, name, plain.to_plain(_whole(table.select([i]))).column(0))
     return table
+
+
+def _whole(column: pa.Table) -> pa.Table:
+    """Make whole decimals integers: databases export ids so, and a float would lose their last digits."""
+    kind = column.schema.types[0]
+    if not pa.types.is_decimal(kind) or kind.scale > 0:
+        return column
+    try:
+        return column.cast(pa.schema([(column.column_names[0], pa.int64())]))
+    except pa.ArrowInvalid:  # more digits than an integer has
+        return column.cast(pa.schema([(column.column_names[0], pa.large_string())]))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -176,7 +201,13 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _open_csv(
-    path: Path, shown: str, chunk: int, wanted: Sequence[str], text: Sequence[str], csv: FileSource | None
+    path: Path,
+    shown: str,
+    chunk: int,
+    wanted: Sequence[str],
+    text: Sequence[str],
+    csv: FileSource | None,
+    meant: Mapping[str, Collection[str]],
 ) -> Rows:
     keep = set(wanted)
     options: dict[str, Any] = {
@@ -187,8 +218,9 @@ def _open_csv(
         "compression": _PACKED.get(path.suffix.lower()),
         "low_memory": False,  # one type a part
         "sep": csv.separator if csv else ",",
-        "na_values": ["", " ", *(csv.missing_values if csv else ())],
+        "keep_default_na": False,
     }
+    given = {" ", *(csv.missing_values if csv else ())}
     handles: list[IO[bytes]] = []
     size = path.stat().st_size
 
@@ -207,6 +239,7 @@ def _open_csv(
     with _Reading(shown), path.open("rb") as handle:
         head = pd.read_csv(handle, **{**options, "chunksize": None, "nrows": 1})
         _check_index(head)
+    options["na_values"] = {name: MISSING.difference(meant.get(name, ())) | given for name in head.columns}
     if head.empty:
         raise DataError(f"{shown} has no rows to score.")
     return Rows(tuple(map(str, head.columns)), tables, total)

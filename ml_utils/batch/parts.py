@@ -51,8 +51,22 @@ def join(parts: Sequence[Path], names: Sequence[str], output: Path) -> None:
 
 def tables(parts: Sequence[Path]) -> tuple[pa.Schema, Iterator[pa.Table]]:
     """Return the rows of Parquet parts, a part at a time, all of one schema."""
-    schema = pa.unify_schemas([pq.read_schema(part) for part in parts], promote_options="permissive")
+    schema = common_schema(parts)
     return schema, (pq.read_table(part).cast(schema) for part in parts)
+
+
+def common_schema(parts: Sequence[Path]) -> pa.Schema:
+    """Return the schema that all Parquet parts can have; ids, numbers here and text there, become text."""
+    schemas = [pq.read_schema(part) for part in parts]
+    return pa.schema([_common(name, schemas) for name in schemas[0].names])
+
+
+def _common(name: str, schemas: Sequence[pa.Schema]) -> pa.Field:
+    try:
+        found = [pa.schema([schema.field(name)]) for schema in schemas]
+        return pa.unify_schemas(found, promote_options="permissive").field(0)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.field(name, pa.large_string())
 
 
 def _join_parquet(parts: Sequence[Path], output: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_utils.batch import fetching
 from ml_utils.batch.fetching import Place
-from ml_utils.batch.inputs import Rows, open_rows
+from ml_utils.batch.inputs import MISSING, Rows, open_rows
 from ml_utils.batch.journal import Journal, Part
 from ml_utils.batch.progress import Progress
 from ml_utils.batch.result import BatchScore
@@ -93,7 +93,7 @@ def batch_score(
     started = time.perf_counter()
     recipe = Recipe.of(scorer)
     place = Place(str(source), query)
-    target = target_of(Place(str(output)), replace)
+    target = target_of(Place(str(output)), replace, place)
     journal = Journal(target.folder(), target.suffix)
     try:
         journal.open({**_identity(recipe, place, csv), "keys": list(keys), "chunk": chunk})
@@ -148,14 +148,27 @@ def _open(
     wanted = tuple(dict.fromkeys([*(column.name for column in recipe.columns), *keys]))
     text = [*keys, *(column.name for column in recipe.columns if column.kind == "text")]
     coded = [name for name in text if name not in keys]
-    rows = open_rows(path, place.shown, chunk, wanted, text, coded, csv)
+    categories = {column.name: column.categories or () for column in recipe.columns if column.kind == "text"}
+    meant = dict.fromkeys(keys, MISSING - {""}) | {column.name: () for column in recipe.columns} | categories
+    rows = open_rows(path, place.shown, chunk, wanted, text, coded, csv, meant)
     missing = [column.name for column in recipe.columns if column.name not in rows.names]
     if missing:
         raise DataError(
             f"{place.shown} lacks {times(len(missing), 'column')} of the model: {listing(missing)}. "
-            "Add what is missing; leave a value empty where it is unknown."
+            f"Add what is missing; leave a value empty where it is unknown.{_separated(rows, csv)}"
         )
     return rows, tuple(key for key in keys if key in rows.names)
+
+
+def _separated(rows: Rows, csv: FileSource | None) -> str:
+    """Return a hint where a CSV file seems to be separated by another sign than was taken."""
+    taken = csv.separator if csv else ","
+    if len(rows.names) > 1 or not any(sign in rows.names[0] for sign in ",;\t|" if sign != taken):
+        return ""
+    return (
+        f" It was read as separated by {taken!r}; another sign is named by source.separator of a problem "
+        "file whose source is a CSV file."
+    )
 
 
 def _score(task: Task, rows: Rows, journal: Journal, workers: int, bar: Progress) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow.parquet as pq
+
 from ml_utils.batch.database import check_table, write_table
 from ml_utils.batch.fetching import Place
-from ml_utils.batch.parts import join
+from ml_utils.batch.parts import common_schema, join
 from ml_utils.errors import DataError
 from ml_utils.files import sha256_bytes, write_whole
 from ml_utils.paths import project_root
@@ -34,8 +36,8 @@ class Target(Protocol):
         """Put all parts in place at once."""
 
 
-def target_of(place: Place, replace: bool) -> Target:
-    """Return the target that an address or a path names.
+def target_of(place: Place, replace: bool, source: Place) -> Target:
+    """Return the target that an address or a path names; it may not be, hold or lie in the source.
 
     Raises
     ------
@@ -49,6 +51,10 @@ def target_of(place: Place, replace: bool) -> Target:
             f"Scores cannot be written to {place.shown}. Name a file, a folder, or a database's table."
         )
     name = place.path.name.lower()
+    if not name:
+        raise DataError(f"{place.shown} is no place for the scores. Name a file or folder.")
+    if not source.is_database and not source.is_remote:
+        _check_apart(place, source)
     if name.endswith(_FILES):
         return _File(place.path)
     if "." in name:
@@ -57,6 +63,15 @@ def target_of(place: Place, replace: bool) -> Target:
             ".csv.gz, a folder (a name without a dot) and a database's table."
         )
     return _Folder(place.path, replace)
+
+
+def _check_apart(place: Place, source: Place) -> None:
+    output, rows = place.path.resolve(), source.path.resolve()
+    if output == rows or output in rows.parents or rows in output.parents:
+        raise DataError(
+            f"The scores cannot go to {place.shown}, because the rows to score are in {source.shown}, which "
+            "stays as it is. Name another file or folder, apart from it."
+        )
 
 
 class _File:
@@ -100,10 +115,16 @@ class _Folder:
         aside = self.folder() / "whole"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
+        schema = common_schema(parts)
         for part in parts:
-            os.link(part, aside / part.name)  # a run that is stopped here still has its parts
+            if pq.read_schema(part).equals(schema):
+                os.link(part, aside / part.name)  # a run that is stopped here still has its parts
+            else:
+                pq.write_table(pq.read_table(part).cast(schema), aside / part.name)
         if self.path.exists():
-            os.replace(self.path, self.folder() / "old")
+            old = self.folder() / "old"
+            shutil.rmtree(old, ignore_errors=True)  # of a run that was stopped here
+            os.replace(self.path, old)
         os.replace(aside, self.path)
 
 

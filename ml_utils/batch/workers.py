@@ -81,7 +81,8 @@ def score_all(task: Task, parts: Iterator[Unscored], workers: int) -> Iterator[P
         waiting: set[Future[Part]] = set()
         try:
             for part in parts:
-                waiting.add(pool.submit(_in_worker, part))
+                with _ctrl_c_waits():
+                    waiting.add(pool.submit(_in_worker, part))
                 if len(waiting) >= workers + _AHEAD:
                     yield from _finished(waiting)
             while waiting:
@@ -110,6 +111,16 @@ def _pool(task: Task, workers: int) -> Iterator[ProcessPoolExecutor]:
             yield pool
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Keep Ctrl-C from workers that are just starting, which would each print a traceback; it comes after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -190,8 +190,3 @@ def block_of(spec: Spec, kinds: Mapping[str, Kind]) -> Block:
         "text": Texts,
     }
     return known[spec["kind"]](spec, kinds)
-
-
-def widths(blocks: Sequence[Block]) -> list[int]:
-    """Return how many features each block has."""
-    return [block.width for block in blocks]

@@ -146,7 +146,7 @@ def read(kind: Kind) -> Callable[[Any, str], Any]:
 def numbers(values: Any, name: str, kind: Kind) -> np.ndarray:
     """Read a column as float64, NaN where a value is missing or infinite."""
     if isinstance(values, Coded):
-        each = [_as_float(value, name, kind) for value in values.values]
+        each = _each(lambda value: _as_float(value, name, kind), values, name, kind)
         return np.array([*each, math.nan])[values.codes]
     array = np.asarray(values)
     if array.dtype.kind in "fiub":
@@ -161,6 +161,23 @@ def _as_float(value: Any, name: str, kind: Kind) -> float:
         found = truth(value, name)
         return math.nan if found is None else float(found)
     return number(value, name, kind)
+
+
+def _each(one: Callable[[Any], Any], told: Coded, name: str, kind: Kind) -> list[Any]:
+    """Read distinct values; where some are refused, say how many rows have them."""
+    try:
+        return [one(value) for value in told.values]
+    except DataError:
+        wrong = [place for place, value in enumerate(told.values) if _is_refused(one, value)]
+        refuse(name, kind, told.values[wrong[0]], int(np.isin(told.codes, wrong).sum()))
+
+
+def _is_refused(one: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        one(value)
+    except DataError:
+        return True
+    return False
 
 
 def coded(values: Any, name: str, kind: Kind) -> Coded:
@@ -189,7 +206,8 @@ class _Places(dict[Any, int]):
 def _normal(codes: np.ndarray, distinct: Iterable[Any], name: str, kind: Kind) -> Coded:
     """Read each distinct value; those that are missing get code −1."""
     one = read(kind)
-    read_values = [one(value, name) for value in distinct]
+    told = Coded(codes, list(distinct))
+    read_values = _each(lambda value: one(value, name), told, name, kind)
     gone = [value is None or value != value for value in read_values]
     if any(gone):
         moved = np.array([*(-1 if absent else i for i, absent in enumerate(gone)), -1])
@@ -200,7 +218,7 @@ def _normal(codes: np.ndarray, distinct: Iterable[Any], name: str, kind: Kind) -
 def instants(values: Any, name: str) -> np.ndarray:
     """Read a column as datetime64[us], UTC, NaT where a value is missing."""
     if isinstance(values, Coded):
-        each = [_micro(value, name) for value in values.values]
+        each = _each(lambda value: _micro(value, name), values, name, "time")
         return np.array([*each, NOT_A_TIME], dtype=np.int64)[values.codes].view("datetime64[us]")
     array = np.asarray(values)
     if array.dtype.kind == "M":
