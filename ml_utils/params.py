@@ -10,6 +10,7 @@ import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Parameter:
         ParameterError
             If it does not; `where` says where the value came from.
         """
+        if self.annotation == "str" and isinstance(value, date):  # how YAML reads 2026-01-31
+            value = value.isoformat()
         if not _fits(value, self.annotation):
             raise ParameterError(
                 f"{where}: {self.name} must be {self.annotation} (like {self.default!r}); got {value!r}."

@@ -81,6 +81,7 @@ def write_inputs(problem: Problem, workspace: Workspace, overrides: dict[str, An
             "problem": described,
             "problem_file": str(problem.folder / f"{problem.name}.yaml"),
             **({"source": fingerprint(problem), "rules": rules_fingerprint(workspace)} if i == 0 else {}),
+            **_log(resolved[notebook.stem]),
             "parameters": resolved[notebook.stem],
         }
         write_if_changed(_inputs_path(workspace, notebook.stem), to_json(inputs))
@@ -150,6 +151,15 @@ def _overrides(pairs: Sequence[Sequence[str]]) -> dict[str, Any]:
         return {name: yaml.safe_load(value) for name, value in pairs}
     except yaml.YAMLError as error:
         raise ParameterError(f"A value after -p is not readable as YAML: {error}") from error
+
+
+def _log(parameters: dict[str, Any]) -> dict[str, str]:
+    """Tell the state of the prediction log that a page reads, if it reads one."""
+    if not parameters.get("prediction_log"):
+        return {}
+    from ml_utils.monitoring.predictions import log_state
+
+    return {"log": log_state(parameters["prediction_log"])}
 
 
 def _reason(inputs: dict[str, Any], done: Path) -> str:

@@ -106,7 +106,15 @@ def test_without_outcomes_performance_is_estimated_only(monitor):
     pd.testing.assert_series_equal(result.of_metric()["estimated"], known["estimated"])
     assert (known["value"] - known["estimated"]).abs().max() < 0.03
     assert "No outcome is known" in sentences(result, problem())[0]
-    assert "not known yet" in result.to_frame().to_string()
+    assert result.to_frame()["outcome observed"].tolist() == ["not known yet"] * 4
+
+
+def test_first_outcomes_that_are_all_alike_are_not_called_unknown(monitor):
+    result = monitor.calculate(later().assign(left="no"))
+    assert (
+        "The 6,000 outcomes known so far are too few or too alike to give AUC"
+        in sentences(result, problem())[0]
+    )
 
 
 def test_outcomes_known_for_a_part_of_the_rows_are_used(monitor):

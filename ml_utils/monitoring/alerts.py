@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from ml_utils.evaluation.metrics import METRICS
-from ml_utils.wording import figure, percent, times
+from ml_utils.wording import count, figure, percent, times
 
 if TYPE_CHECKING:
     from ml_utils.monitoring.result import MonitorResult
 
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
+SERVED = "served scores"  # subject of the alert about them
 INFLUENTIAL = 0.05  # share of the model's score from which on a column's drift is more than news
 
 
@@ -73,6 +74,7 @@ def alerts_from(result: MonitorResult) -> list[Alert]:
     list of Alert
     """
     found = [
+        *_served_alerts(result),
         *_performance_alerts(result),
         *_calibration_alerts(result),
         *_drift_alerts(result),
@@ -94,6 +96,23 @@ def _episodes(flagged: pd.Series, periods: Sequence[str]) -> list[tuple[str, int
             runs.append((period, 1))
         going_on = hit
     return runs
+
+
+def _served_alerts(result: MonitorResult) -> list[Alert]:
+    if result.served is None:
+        return []
+    rows = result.served.set_index("period")
+    found = []
+    for period, length in _episodes(rows["differing"] > 0, result.periods):
+        differing, total = int(rows.loc[period, "differing"]), int(rows.loc[period, "rows"])
+        what = (
+            f"the service served something else than the registered model in {count(differing)} of "
+            f"{times(total, 'row')}, {times(length, 'period')} running"
+        )
+        advice = "Find out what the service runs (/model names its version) before anything else is believed."
+        share = differing / total
+        found.append(Alert("critical", what, SERVED, period, share, 0.0, advice, result.problem))
+    return found
 
 
 def _performance_alerts(result: MonitorResult) -> list[Alert]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ml_utils.monitoring import drift
+from ml_utils.monitoring.cells import Cells, as_numbers, cut_categorical, cut_numeric
 
 RANGE = (0.001, 0.999)  # quantiles of the reference; beyond them a value is out of range
 
@@ -33,7 +34,7 @@ class ColumnReference:
 
     name: str
     kind: str
-    cells: drift.Cells
+    cells: Cells
     counts: np.ndarray
     values: np.ndarray
     n_independent: int
@@ -46,13 +47,13 @@ class ColumnReference:
         """Remember a column of the reference; its kind is told from its values where not given."""
         told = kind or kind_of(column)
         if told == "categorical":
-            cells = drift.cut_categorical(column)
+            cells = cut_categorical(column)
             return cls(name, told, cells, cells.count(column), np.empty(0), n_independent, (np.nan, np.nan))
-        values = drift.as_numbers(column)
+        values = as_numbers(column)
         present = np.sort(values[~np.isnan(values)])
         finite = present[np.isfinite(present)]
         low, high = np.quantile(finite, RANGE) if len(finite) else (-np.inf, np.inf)
-        cells = drift.cut_numeric(values)
+        cells = cut_numeric(values)
         return cls(name, told, cells, cells.count(values), present, n_independent, (float(low), float(high)))
 
     def compare(self, column: pd.Series, n_independent: int, alpha: float) -> dict[str, object]:
@@ -89,7 +90,7 @@ class ColumnReference:
     def _test(self, column: pd.Series, counts: np.ndarray) -> tuple[str, float, float]:
         if self.kind == "categorical":
             return "chi-square", *drift.chi_square(self.counts, counts, self.n_independent)
-        statistic, p_value = drift.ks_test(self.values, drift.as_numbers(column), self.n_independent)
+        statistic, p_value = drift.ks_test(self.values, as_numbers(column), self.n_independent)
         missing = self._missing_test(counts)
         if missing >= p_value:
             return "Kolmogorov–Smirnov", statistic, min(1.0, 2 * p_value)
@@ -115,9 +116,7 @@ class ColumnReference:
         if self.kind == "categorical":
             found.append(("unseen level", 0, int(counts[-2])))
         else:
-            found.append(
-                ("out of range", self._outside(self.values), self._outside(drift.as_numbers(column)))
-            )
+            found.append(("out of range", self._outside(self.values), self._outside(as_numbers(column))))
         n_before, n_now = int(self.counts.sum()), int(counts.sum())
         rows: list[dict[str, object]] = []
         for fault, before, now in found:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ml_utils import data
 from ml_utils.errors import DataError, ParameterError, list_known
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.model import Model
 from ml_utils.monitoring.column_checks import ColumnReference, kind_of
+from ml_utils.monitoring.comparing import drift_table, fault_table
 from ml_utils.monitoring.drift import adjust
 from ml_utils.monitoring.estimation import METRICS_OF, Estimator, fit_estimator, realised
 from ml_utils.monitoring.recalibration import Recalibration, calibration_shift, recalibrate
 from ml_utils.monitoring.result import MonitorResult
 from ml_utils.monitoring.samples import Sample, column_influence, take_sample
+from ml_utils.monitoring.served import judge_served
 from ml_utils.problem import Problem
 
 SCORE = "model score"
 MIN_ROWS = 50
-Z95 = 1.959963984540054
 
 
 class ModelMonitor:
@@ -118,13 +121,16 @@ class ModelMonitor:
         self.influence_: pd.Series = column_influence(model, sample.X, self.seed)
         return self
 
-    def calculate(self, current: pd.DataFrame) -> MonitorResult:
+    def calculate(self, current: pd.DataFrame, score: str | npt.ArrayLike | None = None) -> MonitorResult:
         """Compare each period of a table with the reference.
 
         Parameters
         ----------
         current : DataFrame
             Rows in order of time; the target may be missing, wholly or where it is not known yet.
+        score : str or array-like of shape (n_rows,), optional
+            Scores that were served, or the name of the column that holds them; they are what is monitored,
+            and held against what the model gives for the same rows. By default the model scores the rows.
 
         Returns
         -------
@@ -133,13 +139,19 @@ class ModelMonitor:
         Raises
         ------
         DataError
-            If the monitor is not fitted, the table is empty, or a column of the model is missing.
+            If the monitor is not fitted, the table is empty, a column of the model is missing, or the scores
+            are not one finite number a row.
         """
         if not hasattr(self, "columns_"):
             raise DataError("The monitor knows no reference yet; call fit(reference, model) first.")
         if current.empty:
             raise DataError("There are no rows to monitor; give at least one period.")
         sample = take_sample(current, self.problem, self.model_, self.n_periods)
+        served = None
+        if isinstance(score, str) and score not in current:
+            raise DataError(f"The table has no column {score!r}. {list_known(score, map(str, current))}")
+        if score is not None:
+            sample, served = judge_served(sample, current[score] if isinstance(score, str) else score)
         periods = {str(name): sample.of(str(name)) for name in pd.unique(sample.period)}
         return MonitorResult(
             problem=self.problem.name,
@@ -150,11 +162,12 @@ class ModelMonitor:
             n_reference=self.n_reference_,
             rows={name: len(part.y) for name, part in periods.items()},
             reference=self.reference_,
-            drift=self._drift(periods),
-            faults=self._faults(periods),
+            drift=drift_table(periods, self.columns_, self.alpha, self.min_effect),
+            faults=fault_table(periods, self.columns_, self.alpha, self.min_fault),
             performance=self._performance(periods),
             calibration=self._calibration(periods),
             influence=self.influence_,
+            served=served,
         )
 
     def shares(self, current: pd.DataFrame, column: str, period: str) -> pd.DataFrame:
@@ -216,33 +229,6 @@ class ModelMonitor:
             row = {"metric": metric, "value": value, "error": error}
             rows.append({**row, "lower": value - Z95 * error, "upper": value + Z95 * error})
         return pd.DataFrame(rows).set_index("metric")
-
-    def _drift(self, periods: dict[str, Sample]) -> pd.DataFrame:
-        rows = []
-        for name, part in periods.items():
-            for column in self.columns_:
-                values = pd.Series(part.score) if column.kind == "score" else part.X[column.name]
-                row = {"period": name, "column": column.name, "kind": column.kind}
-                rows.append({**row, **column.compare(values, part.n_independent, self.alpha)})
-        table = pd.DataFrame(rows)
-        table["p_adjusted"] = adjust(table["p_value"].to_numpy())
-        table["threshold"] = table["noise"].clip(lower=self.min_effect)
-        table["drifted"] = (table["p_adjusted"] < self.alpha) & (table["psi"] > table["threshold"])
-        return table.drop(columns="noise")
-
-    def _faults(self, periods: dict[str, Sample]) -> pd.DataFrame:
-        rows = [
-            {"period": name, "column": column.name, **fault}
-            for name, part in periods.items()
-            for column in self.columns_
-            if column.kind != "score"
-            for fault in column.faults(part.X[column.name])
-        ]
-        table = pd.DataFrame(rows, columns=["period", "column", "fault", "reference", "share", "p_value"])
-        table["p_adjusted"] = adjust(table["p_value"].to_numpy(float))
-        risen = table["share"] - table["reference"] > self.min_fault
-        table["flagged"] = risen & (table["p_adjusted"] < self.alpha)
-        return table
 
     def _performance(self, periods: dict[str, Sample]) -> pd.DataFrame:
         rows = []

@@ -82,6 +82,9 @@ class MonitorResult:
         One row a labelled period: observed and expected mean outcome, effect, p_adjusted, shifted.
     influence : Series
         Column to its share of the model's score.
+    served : DataFrame or None
+        One row a period: rows, differing (served scores that are not the model's), largest (difference);
+        None where the model scored the rows for the monitor.
     """
 
     problem: str
@@ -97,6 +100,7 @@ class MonitorResult:
     performance: pd.DataFrame
     calibration: pd.DataFrame
     influence: pd.Series
+    served: pd.DataFrame | None = None
 
     @property
     def periods(self) -> list[str]:
@@ -150,8 +154,8 @@ class MonitorResult:
                     "score drifted": "yes" if period in scores else "no",
                     f"{label} realised": _with_interval(row["value"], row["lower"], row["upper"]),
                     f"{label} estimated": figure(row["estimated"]),
-                    "outcome observed": figure(line["observed"]),
-                    "outcome expected": figure(line["expected"]),
+                    "outcome observed": _known(line["observed"]),
+                    "outcome expected": _known(line["expected"]),
                 }
             )
         return pd.DataFrame(rows)
@@ -174,7 +178,11 @@ class MonitorResult:
         )
 
 
+def _known(value: float) -> str:
+    return "not known yet" if pd.isna(value) else figure(value)
+
+
 def _with_interval(value: float, lower: float, upper: float) -> str:
     if pd.isna(value):
-        return "not known yet"
+        return _known(value)
     return f"{figure(value)} ({figure(lower)} to {figure(upper)})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml_utils.evaluation.metrics import METRICS
+from ml_utils.monitoring.alerts import SERVED
 from ml_utils.monitoring.result import MonitorResult
 from ml_utils.problem import Problem
 from ml_utils.wording import figure, listing, percent, times
@@ -66,9 +67,10 @@ def _verdict(result: MonitorResult, problem: Problem) -> str:
             f"The model is still right: {label} is {figure(last['value'])} in {last['period']} and was "
             f"{before} on the reference, a difference that chance or the margin explains."
         )
-    last = rows.iloc[-1]
+    last, known = rows.iloc[-1], int(rows["n_labelled"].sum())
+    so_far = f"The {times(known, 'outcome')} known so far are too few or too alike to give {label}"
     return (
-        f"No outcome is known yet; from the columns alone {label} is estimated at "
+        f"{so_far if known else 'No outcome is known yet'}; from the columns alone {label} is estimated at "
         f"{figure(last['estimated'])} in {last['period']}, against {before} on the reference."
     )
 
@@ -99,6 +101,11 @@ def _advice(result: MonitorResult) -> str:
     alerts = result.alerts
     kinds = {severity: sum(a.severity == severity for a in alerts) for severity in ("critical", "warning")}
     counted = f"{times(kinds['critical'], 'critical alert')} and {times(kinds['warning'], 'warning')}"
+    if any(alert.subject == SERVED for alert in alerts):
+        return (
+            "Find out first what the service runs: it served something else than the model that is judged "
+            f"here; {counted}."
+        )
     if kinds["critical"]:
         return f"Retrain on recent rows and hold the new model against this one, as page 7 does; {counted}."
     if kinds["warning"]:
