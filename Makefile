@@ -19,7 +19,8 @@ export PYTHONDONTWRITEBYTECODE :=
 export MLFLOW_DISABLE_TELEMETRY := true
 
 PY      := .venv/bin/python
-NAME    := $(basename $(notdir $(PROBLEM)))$(if $(filter-out full,$(PROFILE)),-$(PROFILE))
+SPACE   := $(subst ,, )
+NAME    := $(basename $(notdir $(subst $(SPACE),_,$(PROBLEM))))$(if $(filter-out full,$(PROFILE)),-$(PROFILE))
 RUN      = --problem '$(PROBLEM)' --profile '$(PROFILE)'
 REPORT  := reports/$(NAME)
 RESULTS := data/results/$(NAME)
@@ -113,8 +114,9 @@ lint: $(READY) ## ruff (notebooks too), mypy, notebooks free of outputs
 	@.venv/bin/mypy
 	@.venv/bin/nbstripout --verify --keep-id notebooks/*.ipynb
 
-test: $(READY) ## unit and property tests, then the notebooks on their quick defaults
+test: $(READY) ## unit and property tests, the docstrings' examples, the notebooks on their quick defaults
 	@$(PY) -m pytest -q -n $(JOBS) --dist loadfile -m "not full" tests
+	@$(PY) -m pytest -q --doctest-modules ml_utils
 	@$(PY) -m pytest -q --nbmake --nbmake-timeout=300 notebooks
 
 test-full: $(READY) ## simulations, real servers, the browser, and real tables where they are

@@ -49,7 +49,8 @@ def octavo_seconds() -> tuple[float, float, float]:
     Seconds of one core, so that what else the machine does is not counted. Run in a process of its own, so
     that the peak of its memory is that of these two.
     """
-    from ml_utils.evaluation.bootstrap import bootstrap_binary
+    from metric_bootstrap import bootstrap_binary
+
     from ml_utils.evaluation.evaluator import ModelEvaluator
     from ml_utils.model import Model
     from ml_utils.problem import Decision

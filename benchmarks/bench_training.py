@@ -60,7 +60,7 @@ def measure(name: str, tools: Sequence[str], folder: Path, quick: bool) -> tuple
 
 
 def main() -> int:
-    """Compare, print and record; 1 where a goal is missed."""
+    """Compare, print and record; 1 where a goal is missed, which one fold alone cannot tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--tools", default=",".join(TOOLS))
@@ -82,7 +82,7 @@ def main() -> int:
         print("\n\n".join(sections))
     else:
         record("Training", "\n\n".join([INTRO, *filter(None, [options.note]), *sections]))
-    return 0 if met else 1
+    return 0 if met or options.quick else 1
 
 
 if __name__ == "__main__":

@@ -44,11 +44,6 @@ def write_text(path: Path, text: str) -> Path:
     return write_whole(path, lambda aside: _write_utf8(aside, text))
 
 
-def write_bytes(path: Path, content: bytes) -> Path:
-    """Write `content` to `path`, whole or not at all."""
-    return write_whole(path, lambda aside: _write_raw(aside, content))
-
-
 def write_parquet(path: Path, frame: pd.DataFrame) -> Path:
     """Write `frame` to `path` as Parquet without its index, whole or not at all."""
     return write_whole(path, lambda aside: frame.to_parquet(aside, index=False))
@@ -118,7 +113,3 @@ def _plain(value: object) -> object:
 
 def _write_utf8(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-def _write_raw(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

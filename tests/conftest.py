@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from hypothesis import settings
+from real_servers import S3, NotInstalled, PostgreSQL, postgresql, s3
 
 from ml_utils.paths import Workspace
 from ml_utils.problem import Problem, load_problem
@@ -38,6 +39,26 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "make_store", copied)
         yield
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL for the tests of one file, which are skipped where it is not installed."""
+    try:
+        with postgresql() as running:
+            yield running
+    except NotInstalled as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3]:
+    """An S3 server, likewise."""
+    try:
+        with s3() as running:
+            yield running
+    except NotInstalled as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

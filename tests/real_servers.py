@@ -21,6 +21,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import psycopg
 
 WAIT_SECONDS = 60.0
 
@@ -43,6 +47,19 @@ class PostgreSQL:
         """Return its URL; the password may be replaced, as by ${NAME}."""
         given = self.password if password is None else password
         return f"postgresql+psycopg://{self.user}:{given}@{self.host}:{self.port}/{self.database}"
+
+    def connect(self, *, autocommit: bool = False) -> psycopg.Connection[Any]:
+        """Open a connection of the test's own."""
+        import psycopg
+
+        return psycopg.connect(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            dbname=self.database,
+            autocommit=autocommit,
+        )
 
 
 @dataclass(frozen=True)
@@ -170,7 +187,9 @@ def s3() -> Iterator[S3]:
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
     ]
-    command += ["-filer", "-s3", f"-s3.config={folder}/s3.json", "-s3.port.iceberg=0", "-volume.max=20"]
+    command += ["-filer", "-s3", f"-s3.config={folder}/s3.json", "-volume.max=20"]
+    # gateways of their own, at fixed ports that a second server could not take
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     command += ["-master.volumeSizeLimitMB=64", *(f"-{name}={port}" for name, port in ports.items())]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

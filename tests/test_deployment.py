@@ -236,11 +236,9 @@ def test_a_split_is_scored_and_the_page_has_its_sentences(
     assert pd.read_csv(batch.output).columns.tolist() == ["customer", "score", "act"]
     probes = Probes((Probe("a", 4, 422, "no"), Probe("b", 4, 200, "scored"), Probe("c", 2, 200, "scored")))
 
-    def said(log: LogCheck, swap: SwapRehearsal, approved: bool = True) -> list[str]:
+    def said(log: LogCheck, swap: SwapRehearsal, **state: bool) -> list[str]:
         http = package.parity[1]
-        return sentences(
-            package, http, probes, log, swap, batch, deployment.problem, champion.model, approved
-        )
+        return sentences(package, http, probes, log, swap, batch, deployment.problem, champion.model, **state)
 
     fine = said(LogCheck(100, 100, 1), SwapRehearsal(3, 1000, 0, 2.0))
     assert len(fine) == 3
@@ -252,6 +250,8 @@ def test_a_split_is_scored_and_the_page_has_its_sentences(
     lossy = said(LogCheck(100, 99, 1), SwapRehearsal(3, 1000, 1, 2.0), approved=False)
     assert "its log lacks predictions that it acknowledged, and requests failed" in lossy[1]
     assert lossy[2].startswith("Don't deploy it")
+    retired = said(LogCheck(100, 100, 1), SwapRehearsal(3, 1000, 0, 2.0), approved=True, retired=True)
+    assert retired[2].startswith("Don't deploy it: the version is retired")
 
 
 def test_the_command_scores_with_the_champion(
@@ -329,8 +329,9 @@ def test_figures_say_what_they_show() -> None:
     levels = (LoadLevel(1, 100, 0, 1.0, 9.0, 12.0, 15.0), LoadLevel(8, 300, 3, 1.0, 25.0, 40.0, 60.0))
     load = LoadTest(levels)
     assert (load.best.clients, load.best.throughput, load.errors) == (8, 297.0, 3)
-    assert load.sentence().startswith(
-        "Measured here: 9.0 ms for half the answers with 1 client (15 ms for 99 %)"
+    assert load.sentence() == (
+        "Measured here with 1 client: half the answers within 9.0 ms, 99 % within 15 ms. At most 297 "
+        "requests a second (with 8 clients), 3 errors in 400 requests."
     )
     left, right = plots.load_curve(load).axes
     assert "297" in title(left)

@@ -9,6 +9,7 @@ from scipy import stats
 
 from ml_utils.errors import DataError
 from ml_utils.monitoring import drift
+from ml_utils.monitoring.cells import cut_categorical, cut_numeric
 
 COUNTS = st.lists(st.integers(0, 500), min_size=4, max_size=4).map(np.array)
 
@@ -31,7 +32,7 @@ def test_psi_is_never_negative_and_is_symmetric(a, b):
 def test_a_normal_mean_moved_by_a_seventh_of_its_deviation_has_an_index_of_002():
     rng = np.random.default_rng(1)
     before, now = rng.normal(size=400_000), rng.normal(1 / 7, 1, 400_000)
-    cells = drift.cut_numeric(before)
+    cells = cut_numeric(before)
     assert drift.psi(cells.count(before), cells.count(now)) == pytest.approx(0.02, abs=0.002)
 
 
@@ -62,7 +63,7 @@ def test_ks_without_rows_is_not_defined():
 def test_infinities_are_values():
     a = np.r_[np.arange(100.0), np.inf]
     assert drift.ks_test(a, a)[0] == 0
-    assert drift.cut_numeric(a).count(a).sum() == 101
+    assert cut_numeric(a).count(a).sum() == 101
 
 
 def test_chi_square_agrees_with_scipy():
@@ -88,7 +89,7 @@ def test_repeated_rows_count_less():
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=True)), min_size=1, max_size=60))
 def test_every_number_falls_into_one_cell(values):
     column = pd.Series(values, dtype=float)
-    cells = drift.cut_numeric(column)
+    cells = cut_numeric(column)
     counts = cells.count(column)
     assert counts.sum() == len(column)
     assert counts[-1] == column.isna().sum()
@@ -101,7 +102,7 @@ def test_every_number_falls_into_one_cell(values):
     st.lists(st.sampled_from(["a", "b", "new", None]), min_size=1, max_size=40),
 )
 def test_every_level_falls_into_one_cell(reference, current):
-    cells = drift.cut_categorical(pd.Series(reference, dtype="str"), most=2)
+    cells = cut_categorical(pd.Series(reference, dtype="str"), most=2)
     counts = cells.count(pd.Series(current, dtype="str"))
     assert counts.sum() == len(current)
     assert counts[-1] == sum(value is None for value in current)
@@ -111,7 +112,7 @@ def test_every_level_falls_into_one_cell(reference, current):
 
 def test_zero_inflated_column_keeps_its_zeros_apart():
     values = np.r_[np.zeros(600), np.random.default_rng(0).gamma(2, 10, 400)]
-    cells = drift.cut_numeric(values)
+    cells = cut_numeric(values)
     assert cells.count(values)[0] == 600
     assert cells.count(values + 1)[0] == 0
 

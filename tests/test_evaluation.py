@@ -9,20 +9,22 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metric_bootstrap import bootstrap_binary, bootstrap_regression
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.pipeline import Pipeline
 
 from ml_utils.errors import DataError, ParameterError
 from ml_utils.evaluation.baselines import baseline_models, rule_text
-from ml_utils.evaluation.bootstrap import bootstrap_binary, bootstrap_regression, percentile_interval
 from ml_utils.evaluation.comparison import holm, mcnemar
-from ml_utils.evaluation.curves import calibration_curve, lift_table, wilson
+from ml_utils.evaluation.curves import calibration_curve, lift_table
 from ml_utils.evaluation.delong import delong_covariance, delong_interval, delong_test
 from ml_utils.evaluation.evaluator import ModelEvaluator
 from ml_utils.evaluation.fairness import group_labels, sensitive_columns
 from ml_utils.evaluation.gate import former_champion
+from ml_utils.evaluation.intervals import wilson
 from ml_utils.evaluation.metrics import METRICS
 from ml_utils.evaluation.model_card import model_card
+from ml_utils.evaluation.paired import percentile_interval
 from ml_utils.evaluation.verdict import answer, worth
 from ml_utils.explanation.explain import explain
 from ml_utils.files import to_json

@@ -122,6 +122,12 @@ def test_the_committed_example_is_what_the_templates_give(tmp_path: Path) -> Non
         assert there[name] == text, f"{name}: {again}"
 
 
+def test_a_folder_that_cannot_be_is_a_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert write_example([str(tmp_path / "file")]) == 1
+    assert "cannot be written: File exists. Name a folder" in capsys.readouterr().err
+
+
 def test_the_example_and_a_real_model_get_the_same_files(folder: Path) -> None:
     real = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     example = {path.relative_to(ROOT / "deploy") for path in (ROOT / "deploy").rglob("*") if path.is_file()}

@@ -64,6 +64,13 @@ def test_make_alone_lists_its_targets() -> None:
         assert re.search(rf"(?m)^{target}\s+\S", said)
 
 
+def test_a_problem_file_may_lie_in_a_folder_with_spaces_in_its_name() -> None:
+    words = ["make", "-n", "-o", ".venv/.ready", "serve", "PROBLEM=my folder/mine.yaml"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""  # no rule for reports/my
+    assert "--problem 'my folder/mine.yaml'" in done.stdout
+
+
 def test_the_lock_pins_every_dependency_with_hashes_and_no_address() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]

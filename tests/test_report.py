@@ -25,6 +25,7 @@ def run(project: Path) -> NotebookRun:
             [f"{notebook} says <this>.", "Second.", "Third."],
             {"AUC": "0.912"},
             {"origin": "a table", "snapshot": snapshot},
+            measured={"answer": ["This fast, here."]},
         )
     return open_run("03-model-evaluation", "churn", "test")
 
@@ -52,6 +53,7 @@ def page(run: NotebookRun) -> str:
 def test_the_answer_stands_on_top_and_the_title_once(page: str) -> None:
     assert page.count("How good is it?") == 2  # <title> and <h1>
     assert page.index("03-model-evaluation says &lt;this&gt;.") < page.index("<h2")
+    assert page.index("Third.") < page.index("This fast, here.") < page.index("<h2")
     assert "alpha 0.05" in page
     assert "abababababababab" in page
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,13 @@ pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
-def postgresql() -> Iterator[real_servers.PostgreSQL]:
-    try:
-        with real_servers.postgresql() as server:
-            fill(server)
-            yield server
-    except real_servers.NotInstalled as error:
-        pytest.skip(str(error))
+def postgresql(postgres: real_servers.PostgreSQL) -> real_servers.PostgreSQL:
+    fill(postgres)
+    return postgres
 
 
 def fill(server: real_servers.PostgreSQL) -> None:
-    import psycopg
-
-    with psycopg.connect(
-        host=server.host, port=server.port, user=server.user, password=server.password, dbname=server.database
-    ) as connection:
+    with server.connect() as connection:
         connection.execute(
             """CREATE TABLE customers AS SELECT
                  'K' || i AS customer,
@@ -138,11 +130,8 @@ def test_postgresql_refuses_who_may_not(
 def test_a_lock_is_not_waited_for(
     database: Callable[..., Problem], postgresql: real_servers.PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import psycopg
-
     monkeypatch.setattr(sql, "LOCK_SECONDS", 1)
-    parts = {"host": postgresql.host, "port": postgresql.port, "user": postgresql.user}
-    with psycopg.connect(**parts, password=postgresql.password, dbname=postgresql.database) as connection:
+    with postgresql.connect() as connection:
         connection.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
         assert_match("lock timeout.* try again later", failing(database(), (postgresql.password,)))
 
@@ -150,26 +139,14 @@ def test_a_lock_is_not_waited_for(
 def test_the_fingerprint_of_postgresql(
     database: Callable[..., Problem], postgresql: real_servers.PostgreSQL
 ) -> None:
-    import psycopg
-
     assert fingerprint(database()).endswith("by its query only")
     changing = database(changed="SELECT count(*), max(a) FROM secret")
     before = fingerprint(changing)
     assert before == fingerprint(changing)
-    parts = {"host": postgresql.host, "port": postgresql.port, "user": postgresql.user}
-    with psycopg.connect(**parts, password=postgresql.password, dbname=postgresql.database) as connection:
+    with postgresql.connect() as connection:
         connection.execute("INSERT INTO secret VALUES (1)")
     assert before != fingerprint(changing)
     assert fingerprint(database(changed="DELETE FROM secret")).endswith("out of reach")
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[real_servers.S3]:
-    try:
-        with real_servers.s3() as server:
-            yield server
-    except real_servers.NotInstalled as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -8,15 +8,12 @@ the work grows with the logarithm of a window's size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Parts = tuple[Floats, ...]
-Merge = Callable[[Parts, Parts], Parts]
 
 # An empty window: number of values, sum, sum of squared deviations from the mean, smallest, largest.
 NOTHING = (0.0, 0.0, 0.0, np.inf, -np.inf)
@@ -63,7 +60,7 @@ class Windows:
 
     def __init__(self, start: Ints, key: Ints, first: Ints, last: Ints) -> None:
         self.n = len(key)
-        self._start, self._size = start, np.diff(start)
+        self._size = np.diff(start)
         self._pieces: list[list[tuple[Ints, Ints]]] = []
         self._offsets = [start[:-1]]
         self._cover(key, first - start[key], last - start[key])

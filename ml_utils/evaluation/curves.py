@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ml_utils.evaluation.intervals import proportion_intervals
@@ -169,15 +168,3 @@ def thin(points: pd.DataFrame, most: int = MAX_POINTS) -> pd.DataFrame:
         return points.reset_index(drop=True)
     keep = np.unique(np.linspace(0, len(points) - 1, most).round().astype(int))
     return points.iloc[keep].reset_index(drop=True)
-
-
-def wilson(hits: npt.ArrayLike, rows: npt.ArrayLike) -> tuple[Array, Array]:
-    """Return 95 % Wilson intervals of proportions; NaN where there are no rows."""
-    from statsmodels.stats.proportion import proportion_confint
-
-    counts, numbers = np.asarray(hits, dtype=float), np.asarray(rows, dtype=float)
-    lower, upper = np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
-    some = numbers > 0
-    if some.any():
-        lower[some], upper[some] = proportion_confint(counts[some], numbers[some], method="wilson")
-    return lower, upper

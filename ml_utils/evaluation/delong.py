@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ml_utils.evaluation.intervals import t_quantile
 from ml_utils.evaluation.metrics import Array
 
 
@@ -59,10 +60,8 @@ def delong_interval(y: Array, score: Array, level: float = 0.95) -> tuple[float,
     >>> delong_interval(np.zeros(3), np.array([0.1, 0.2, 0.3]))
     (nan, nan, nan)
     """
-    from scipy.special import ndtri
-
     auc, covariance = delong_covariance(y, score[None, :])
-    value, half = float(auc[0]), float(ndtri((1 + level) / 2) * np.sqrt(covariance[0, 0]))
+    value, half = float(auc[0]), t_quantile(level=level) * float(np.sqrt(covariance[0, 0]))
     return value, float(np.clip(value - half, 0, 1)), float(np.clip(value + half, 0, 1))
 
 
@@ -87,7 +86,7 @@ def delong_test(
     p_value : float
         Two-sided; 1 where the two rank the rows alike, NaN where a class is missing.
     """
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtr
 
     auc, covariance = delong_covariance(y, np.vstack([first, second]))
     difference = float(auc[0] - auc[1])
@@ -97,6 +96,6 @@ def delong_test(
     error = float(np.sqrt(max(variance, 0.0)))
     if error < 1e-12:  # the same ranking, or both flawless: no noise is left to test against
         return difference, difference, difference, 1.0 if abs(difference) < 1e-12 else 0.0
-    half = float(ndtri((1 + level) / 2)) * error
+    half = t_quantile(level=level) * error
     p_value = float(2 * ndtr(-abs(difference) / error))
     return difference, difference - half, difference + half, p_value

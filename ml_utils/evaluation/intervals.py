@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ml_utils.evaluation.scores import Array
 
 LEVEL = 0.95
+Z95 = 1.959963984540054  # the quantile of the normal that goes with it
 STEPS = 8  # of Newton's method; five reach 1e-13
 Interval = tuple[float, float]
 NOT_DEFINED: Interval = (float("nan"), float("nan"))
@@ -29,6 +30,22 @@ def t_quantile(df: float = np.inf, level: float = LEVEL) -> float:
 
     above = (1 + level) / 2
     return float(stdtrit(df, above) if np.isfinite(df) else ndtri(above))
+
+
+def wilson(hits: npt.ArrayLike, rows: npt.ArrayLike, z: float = Z95) -> tuple[Array, Array]:
+    """Wilson's intervals (1927) of proportions, `z` standard errors wide; NaN where there are no rows.
+
+    Examples
+    --------
+    >>> [round(float(end), 4) for end in wilson(81, 263)]  # Newcombe's table I
+    [0.2553, 0.3662]
+    """
+    found, number = np.asarray(hits, dtype=float), np.asarray(rows, dtype=float)
+    n = np.where(number > 0, number, np.nan)
+    share = found / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.where(share == 0, 0.0, centre - half), np.where(share == 1, 1.0, centre + half)
 
 
 def proportion_interval(hits: float, rows: float, level: float = LEVEL) -> Interval:

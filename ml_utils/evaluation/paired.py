@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ml_utils.evaluation.bootstrap import percentile_interval
+from ml_utils.evaluation.intervals import LEVEL
 from ml_utils.evaluation.metrics import METRICS, Array, log_losses
 
 
@@ -83,6 +83,22 @@ def wilcoxon_signed_rank(first: Array, second: Array) -> float:
 
     gaps = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     return float(wilcoxon(gaps).pvalue) if np.any(gaps) else 1.0
+
+
+def percentile_interval(samples: Array, level: float = LEVEL) -> tuple[float, float]:
+    """Return the middle `level` of bootstrap samples; NaN when most resamples left the figure undefined.
+
+    Examples
+    --------
+    >>> percentile_interval(np.arange(5.0), 0.5)
+    (1.0, 3.0)
+    """
+    defined = samples[np.isfinite(samples)]
+    if len(defined) <= len(samples) / 2:
+        return float("nan"), float("nan")
+    tail = (1 - level) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def paired_bootstrap(

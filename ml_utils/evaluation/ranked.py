@@ -57,11 +57,6 @@ class Ranked:
     def n_negative(self) -> int:
         return round(float(self.negatives.sum()))
 
-    @property
-    def both_classes(self) -> bool:
-        """Whether there are rows of both classes."""
-        return self.n_positive > 0 and self.n_negative > 0
-
     def gap(self) -> Array:
         """Share of positives less share of negatives at or above each run's score."""
         return np.cumsum(self.positives) / self.n_positive - np.cumsum(self.negatives) / self.n_negative

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from collections.abc import Sequence as Seq
 
@@ -11,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ml_utils.errors import DataError, ParameterError, list_known
+from ml_utils.evaluation.intervals import t_quantile
 from ml_utils.experiments.assign import ARMS, arm_shares, hash_place, id_frame, spread_place
 from ml_utils.experiments.checks import check_share, sample_ratio
 from ml_utils.experiments.decision import decide
-from ml_utils.experiments.power import size_for_means, size_for_proportions
+from ml_utils.experiments.planning import plan, wanted_difference
 from ml_utils.experiments.results import Analysis, Design, Goal, Metric, Sequence
 from ml_utils.experiments.rows import Labels, Values, check_rows, look_sizes, running_effect
 from ml_utils.experiments.segments import by_segment, compare_arms, segment_differences
@@ -98,24 +98,9 @@ class ABTestAnalyzer:
         check_share("alpha", self.alpha)
         check_share("power", self.power)
         check_share("share", share)
-        difference = _difference(baseline, mde_relative, mde_absolute)
-        if not -1 < correlation < 1:
-            raise ParameterError(f"correlation lies between −1 and 1; got {correlation!r}.")
-        if metric == "proportion":
-            sd = None
-            n = size_for_proportions(baseline, baseline + difference, self.alpha, self.power, share)
-        elif metric == "mean" and sd is not None:
-            n = size_for_means(difference, sd, self.alpha, self.power, share)
-        elif metric == "mean":
-            raise ParameterError("A mean needs `sd`, the outcome's standard deviation; it was not given.")
-        else:
-            raise ParameterError(f"metric is {metric!r}. {list_known(str(metric), ['proportion', 'mean'])}")
-        n *= 1 - correlation**2
-        arms = math.ceil(n * (1 - share) - 1e-9), math.ceil(n * share - 1e-9)
-        days = sum(arms) / rows_per_day if rows_per_day else None
-        return Design(
-            metric, baseline, difference, self.alpha, self.power, share, sd, correlation, *arms, days
-        )
+        difference = wanted_difference(baseline, mde_relative, mde_absolute)
+        given = baseline, difference, self.alpha, self.power, share, sd, correlation
+        return plan(metric, *given, rows_per_day)
 
     def assign(
         self,
@@ -274,7 +259,7 @@ class ABTestAnalyzer:
         at = look_sizes(rows.treated, looks)
         difference, error = running_effect(rows, at)
         low, high, p_value = always_valid(difference, error, at, planned or len(rows.outcome), self.alpha)
-        fixed = _normal_quantile(self.alpha) * error
+        fixed = t_quantile(level=1 - self.alpha) * error
         table = pd.DataFrame(
             {
                 "n": at,
@@ -289,20 +274,3 @@ class ABTestAnalyzer:
         crossed = at[(low > 0) | (high < 0)]
         stop = int(crossed[0]) if crossed.size else None
         return Sequence(table, stop, planned or len(rows.outcome), self.alpha)
-
-
-def _difference(baseline: float, relative: float | None, absolute: float | None) -> float:
-    if (relative is None) == (absolute is None):
-        raise ParameterError("Give one of mde_relative and mde_absolute, the effect worth having.")
-    difference = absolute if absolute is not None else (relative or 0.0) * abs(baseline)
-    if not math.isfinite(difference) or difference == 0:
-        raise ParameterError(
-            f"The effect worth having must differ from 0; got {difference!r} on a baseline of {baseline!r}."
-        )
-    return difference
-
-
-def _normal_quantile(alpha: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(1 - alpha / 2))

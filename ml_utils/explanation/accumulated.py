@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ml_utils.errors import ParameterError
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.evaluation.metrics import Array
 from ml_utils.explanation.columns import (
     MOST_LEVELS,
@@ -21,8 +22,6 @@ from ml_utils.explanation.columns import (
     scores_of,
 )
 from ml_utils.model import Model
-
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)

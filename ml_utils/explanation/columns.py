@@ -17,6 +17,7 @@ from ml_utils.model import Model
 Kind = Literal["number", "date", "category", "empty"]
 Scale = Literal["score", "log-odds"]
 MOST_LEVELS = 12  # of a category that are varied, the most frequent
+TAILS = 0.01  # share of rows at either end that a grid leaves out: mistyped numbers would squeeze the rest
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def draw_rows(X: pd.DataFrame, n_rows: int, seed: int) -> pd.DataFrame:
     return X.iloc[np.sort(keep)]
 
 
-def grid_of(values: pd.Series, n_points: int, tails: float = 0.01) -> pd.Series:
+def grid_of(values: pd.Series, n_points: int) -> pd.Series:
     """Return values to put into a column: quantiles of a number or a date, levels of a category.
 
     Parameters
@@ -160,8 +161,6 @@ def grid_of(values: pd.Series, n_points: int, tails: float = 0.01) -> pd.Series:
         The column in the rows that are known.
     n_points : int
         Quantiles at most.
-    tails : float
-        Share of rows at either end that the grid leaves out: mistyped numbers would squeeze the rest.
 
     Returns
     -------
@@ -177,7 +176,7 @@ def grid_of(values: pd.Series, n_points: int, tails: float = 0.01) -> pd.Series:
         return shown.iloc[np.argsort([order[level] for level in shown])].reset_index(drop=True)
     ordered = known.sort_values(ignore_index=True)
     # values that occur: a whole number stays whole, and no row is asked about a gap
-    places = np.linspace(tails, 1 - tails, n_points) * (len(ordered) - 1)
+    places = np.linspace(TAILS, 1 - TAILS, n_points) * (len(ordered) - 1)
     return ordered.iloc[np.round(places).astype(int)].drop_duplicates().reset_index(drop=True)
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ml_utils.errors import DataError, ParameterError
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.evaluation.metrics import Array
 from ml_utils.explanation.columns import check_columns
 from ml_utils.model import Model
-
-Z95 = 1.959963984540054
 
 
 def permutation_importance(

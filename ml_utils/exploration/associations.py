@@ -153,13 +153,11 @@ def q_values(p_values: Sequence[float] | np.ndarray, method: Literal["bh", "by"]
     return q
 
 
-def columns_that_matter(
-    found: Associations, strength: pd.DataFrame, limit: int = 6, redundant: float = REDUNDANT
-) -> list[str]:
+def columns_that_matter(found: Associations, strength: pd.DataFrame, limit: int = 6) -> list[str]:
     """Choose few columns that say most about the target and don't repeat one another.
 
     Strongest first, each is taken unless it is negligible, not shown, or associated with one that was already
-    taken by `redundant` or more.
+    taken by `REDUNDANT` or more.
 
     Parameters
     ----------
@@ -167,7 +165,6 @@ def columns_that_matter(
     strength : DataFrame of shape (n_columns, n_columns)
         Association between columns, 0 to 1; columns that it lacks count as related to none.
     limit : int
-    redundant : float
 
     Returns
     -------
@@ -178,7 +175,7 @@ def columns_that_matter(
     taken: list[str] = []
     for name in order.index:
         known = [other for other in taken if other in strength.index and name in strength.index]
-        if all(strength.loc[name, other] < redundant for other in known):
+        if all(strength.loc[name, other] < REDUNDANT for other in known):
             taken.append(str(name))
         if len(taken) == limit:
             break

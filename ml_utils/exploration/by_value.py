@@ -7,6 +7,7 @@ import pandas as pd
 
 from ml_utils.data.schema import is_positive
 from ml_utils.errors import DataError, list_known
+from ml_utils.evaluation.intervals import Z95, wilson
 from ml_utils.features.cleaning import CategoryCleaner
 from ml_utils.problem import Problem
 
@@ -69,13 +70,11 @@ def _is_number(values: pd.Series) -> bool:
 
 def _interval(grouped: pd.DataFrame, rate: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return 95 % intervals: Wilson's (1927) for a rate, the normal one for a mean."""
-    n, mean, z = grouped["size"].to_numpy(float), grouped["mean"].to_numpy(float), 1.959963984540054
-    if not rate:
-        half = z * grouped["std"].fillna(0).to_numpy(float) / np.sqrt(n)
-        return mean - half, mean + half
-    centre = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(mean * (1 - mean) / n + z**2 / (4 * n**2))
-    return np.where(mean == 0, 0.0, centre - half), np.where(mean == 1, 1.0, centre + half)
+    n, mean = grouped["size"].to_numpy(float), grouped["mean"].to_numpy(float)
+    if rate:
+        return wilson(mean * n, n)
+    half = Z95 * grouped["std"].fillna(0).to_numpy(float) / np.sqrt(n)
+    return mean - half, mean + half
 
 
 def _bins(values: pd.Series, bins: int) -> pd.Series:

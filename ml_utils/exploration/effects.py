@@ -14,13 +14,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ml_utils.evaluation.intervals import Z95
+
 Array = npt.NDArray[np.float64]
 Scale = Literal["d", "r"]
 
 LARGEST_D = 5.0  # a standardised difference past this separates two classes all but perfectly
 # Cohen (1988), "Statistical Power Analysis for the Behavioral Sciences": small, medium, large.
 THRESHOLDS: dict[Scale, tuple[float, float, float]] = {"d": (0.2, 0.5, 0.8), "r": (0.1, 0.3, 0.5)}
-NORMAL = 1.959963984540054  # the 97.5 % quantile
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def hedges_g(first: Array, second: Array) -> Effect:
     )
     g = correction * float(second.mean() - first.mean()) / math.sqrt(pooled)
     error = math.sqrt(1 / n + 1 / m + g**2 / (2 * (n + m)))
-    return Effect("Hedges' g", g, g - NORMAL * error, g + NORMAL * error)
+    return Effect("Hedges' g", g, g - Z95 * error, g + Z95 * error)
 
 
 def rank_biserial(u: float, n_first: int, n_second: int) -> Effect:
@@ -221,7 +222,7 @@ def magnitude(size: float, scale: Scale) -> str:
 def _fisher_z(r: float, error: float) -> tuple[float, float]:
     if abs(r) >= 1 or not math.isfinite(error):
         return (r, r) if math.isfinite(error) else (-1.0, 1.0)
-    return math.tanh(math.atanh(r) - NORMAL * error), math.tanh(math.atanh(r) + NORMAL * error)
+    return math.tanh(math.atanh(r) - Z95 * error), math.tanh(math.atanh(r) + Z95 * error)
 
 
 def _convert(value: float, name: str, scale: Scale, share: float) -> float:

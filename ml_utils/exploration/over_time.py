@@ -10,7 +10,8 @@ import pandas as pd
 
 from ml_utils.data.schema import features_and_target
 from ml_utils.exploration.associations import q_values
-from ml_utils.exploration.series import CYCLE_NAME, Grain, SeriesReading, read_series, too_short_sentence
+from ml_utils.exploration.series import read_series
+from ml_utils.exploration.series_reading import CYCLE_NAME, Grain, SeriesReading, too_short_sentence
 from ml_utils.exploration.variables import Variable, read_variable
 from ml_utils.features.cleaning import NumericCleaner
 from ml_utils.problem import Problem

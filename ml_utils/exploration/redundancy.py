@@ -18,7 +18,7 @@ from ml_utils.wording import listing, times
 
 STRONG = 0.8  # columns of one group are associated at least this strongly with one another, on average
 HIGH_VIF = 10.0  # Kutner, Nachtsheim & Neter (2004): a variance inflated tenfold
-CONDITION_INDEX, VARIANCE_SHARE = 30.0, 0.5  # Belsley, Kuh & Welsch (1980, ch. 3)
+VARIANCE_SHARE = 0.5  # Belsley, Kuh & Welsch (1980, ch. 3)
 Array = npt.NDArray[np.float64]
 
 

@@ -19,20 +19,13 @@ from ml_utils.words import MISSING, normal_form, word
 
 
 class _Cleaner(Tabular, TransformerMixin, BaseEstimator):
-    """What both cleaners share: their tags, and names that stay."""
+    """What both cleaners share: names that stay."""
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the columns' names."""
         check_is_fitted(self, "names_in_")
         self._check_input_names(input_features)
         return np.asarray(self.names_in_ if input_features is None else list(input_features), dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
 
 
 class NumericCleaner(_Cleaner):

@@ -239,13 +239,6 @@ class FeatureEngineer(Tabular, TransformerMixin, Options):
         self.dictionary_["importance"] = known.fillna(self.dictionary_["importance"])
         return self
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
-
     def _learn_features(self, features: pd.DataFrame, y: np.ndarray | None) -> pd.DataFrame:
         """Create features out of features."""
         self.made_in_ = features.columns

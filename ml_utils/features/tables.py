@@ -66,7 +66,18 @@ def _from_array(X: Any, who: str) -> pd.DataFrame:
     return table.infer_objects() if values.dtype == object else table
 
 
-class Tabular:
+class MixedInput:
+    """Tells scikit-learn that a transformer takes numbers and text, missing values too."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # BaseEstimator's, which comes after it
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+class Tabular(MixedInput):
     """The columns of a transformer: read from what it is given, learnt in fit, asked for in transform.
 
     Tables are taken with their columns in any order; columns of arrays and lists are told by their place.

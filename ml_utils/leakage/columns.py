@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from ml_utils.evaluation.intervals import wilson
 from ml_utils.leakage.report import Certainty, LeakFinding
 from ml_utils.leakage.sample import Array, Looked, bins, days
 from ml_utils.leakage.strength import Strength, codes_of, strength
@@ -164,9 +165,7 @@ def _pure_set(view: View, x: Array, y: Array, looked: Looked) -> LeakFinding | N
 
 def _lower(events: Array, rows: Array) -> Array:
     """Lower end of Wilson's 99.9 % interval of a share."""
-    z2 = 3.29**2
-    centre, spread = events + z2 / 2, np.sqrt(z2 * (events * (rows - events) / np.maximum(rows, 1) + z2 / 4))
-    return (centre - spread) / (rows + z2)
+    return wilson(events, rows, z=3.29)[0]
 
 
 def _check_filled(name: str, looked: Looked) -> list[LeakFinding]:

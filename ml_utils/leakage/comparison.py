@@ -11,6 +11,7 @@ import pandas as pd
 
 from ml_utils.data.schema import features_and_target, groups
 from ml_utils.errors import DataError, list_known
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.leakage.report import LeakReport
 from ml_utils.leakage.sample import Array, as_dates, days, finite
 from ml_utils.leakage.strength import rank_correlation
@@ -20,7 +21,6 @@ from ml_utils.wording import figure
 N_FOLDS: Final = 5
 MAX_ROWS: Final = 30_000
 MAX_CODES: Final = 200  # categories beyond the most frequent ones are one
-Z95: Final = 1.959964
 LATER: Final = "test"
 
 

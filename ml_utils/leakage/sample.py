@@ -36,7 +36,6 @@ class Looked:
         Fold of each row; rows of one group share theirs.
     train : DataFrame
         All training rows.
-    y_train : ndarray of float, shape (n_train,)
     place : ndarray of int, shape (n_rows,)
         Where the sampled rows stand in `train`.
     """
@@ -46,7 +45,6 @@ class Looked:
     y: Array
     fold: Array
     train: pd.DataFrame
-    y_train: Array
     place: Array
 
     @property
@@ -133,7 +131,7 @@ def look(train: pd.DataFrame, problem: Problem, max_rows: int, seed: int) -> Loo
         codes, names = pd.factorize(unit)
         fold = rng.integers(0, N_FOLDS, len(names) + 1)[codes][place]
     frame = train.iloc[place].reset_index(drop=True)
-    return Looked(problem, frame, y_train[place], fold, train, y_train, place)
+    return Looked(problem, frame, y_train[place], fold, train, place)
 
 
 def as_dates(values: pd.Series) -> pd.Series | None:

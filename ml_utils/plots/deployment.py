@@ -8,7 +8,7 @@ import numpy as np
 
 from ml_utils.plots.style import BLUE, GREY, ORANGE, PURPLE, RED, figure
 from ml_utils.serving.load_test import LoadTest, milliseconds
-from ml_utils.wording import times
+from ml_utils.wording import count, times
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,10 +19,10 @@ def load_curve(test: LoadTest) -> Figure:
     first, best = test.levels[0], test.best
     made, (left, right) = figure(1, 2, height=3.2)
     clients = [level.clients for level in test.levels]
+    left.yaxis.set_major_formatter("{x:,.0f}")
     left.plot(clients, [level.throughput for level in test.levels], marker="o", color=BLUE)
-    left.set(
-        title=f"At most {best.throughput:.0f} answers a second", ylabel="requests a second", ylim=(0, None)
-    )
+    left.set(title=f"At most {count(best.throughput)} answers a second", ylabel="requests a second")
+    left.set_ylim(0, 1.08 * best.throughput or 1)
     for name, colour in (("p50", BLUE), ("p95", ORANGE), ("p99", RED)):
         values = [getattr(level, name) for level in test.levels]
         right.plot(clients, values, marker="o", color=colour, label=name)
@@ -65,5 +65,6 @@ def score_distribution(
         share = 100 * float(np.mean(live >= threshold))
         title = f"{share:.1f} % of the live period reach the threshold"
     axes.set(title=title, xlabel=what, ylabel="% of rows", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.legend()
     return made

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.evaluation.metrics import METRICS
 from ml_utils.plots.style import BLUE, GREEN, GREY, LIGHT, ORANGE, RED, figure
 from ml_utils.wording import times
@@ -128,7 +129,7 @@ def reliability(table: pd.DataFrame, problem: Problem) -> Figure:
         axes.errorbar(
             scale * rows["score"],
             scale * rows["outcome"],
-            yerr=scale * 1.96 * rows["error"],
+            yerr=scale * Z95 * rows["error"],
             fmt="o-",
             color=colour,
             capsize=2,

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ml_utils.problem import Problem
+    from ml_utils.training.curves import LearningCurve, ValidationCurve
     from ml_utils.training.holdout import HoldoutCheck
     from ml_utils.training.imbalance_comparison import ImbalanceComparison
-    from ml_utils.training.learning import LearningCurve, ValidationCurve
     from ml_utils.training.trainer import ModelTrainer
 
 

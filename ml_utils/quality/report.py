@@ -18,9 +18,6 @@ from ml_utils.wording import count, listing, percent, times
 
 Grade = Literal["error", "warning", "note"]
 GRADES: tuple[Grade, ...] = ("error", "warning", "note")
-DIMENSIONS = (
-    *("completeness", "validity", "consistency", "uniqueness", "integrity", "timeliness", "outliers"),
-)
 SHOWN_IDS = 20  # offending rows that a finding carries onto the page
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from ml_utils.quality.ranges import MIN_ROWS, find_bounds
 from ml_utils.quality.rules import TimeRule
 from ml_utils.quality.values import dates
 
-Every = Literal["day", "week", "month"]
 _CODE: dict[str, str] = {"day": "D", "week": "W-SUN", "month": "M"}
 ENOUGH = 20  # rows in a usual period: with fewer, an empty one may be chance
 SURE = 1e-4  # chance, were rows as frequent as usual, of a period as thin as that
@@ -84,9 +82,7 @@ def find_rhythm(frame: pd.DataFrame, problem: Problem) -> TimeRule | None:
     return None
 
 
-def check_time(
-    frame: pd.DataFrame, rule: TimeRule, now: pd.Timestamp | None = None, watch: list[str] | None = None
-) -> Timeliness:
+def check_time(frame: pd.DataFrame, rule: TimeRule, now: pd.Timestamp | None = None) -> Timeliness:
     """Look at a table's time column.
 
     Parameters
@@ -96,8 +92,6 @@ def check_time(
         Its column must be in the table.
     now : Timestamp, optional
         When the table arrived; without it nothing is too old, and only what stands apart is in the future.
-    watch : list of str, optional
-        Columns that might arrive late; all but the time unless given.
 
     Returns
     -------
@@ -114,7 +108,7 @@ def check_time(
     label = when.dt.to_period(_CODE[rule.every])
     last = (label == counts.index[-1]).to_numpy() & ~apart & ~future
     age = (now - good.max()).total_seconds() / 86400 if now is not None else None
-    columns = watch if watch is not None else [name for name in frame.columns if name != rule.column]
+    columns = [name for name in frame.columns if name != rule.column]
     late = _late(frame, columns, last, (label < counts.index[-1]).to_numpy())
     return Timeliness(good.max(), age, _periods(counts, good, rule), future, apart, late, last)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.evaluation.metrics import METRICS, calibration_bins
 from ml_utils.wording import count, figure, listing
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from ml_utils.evaluation.comparison import Comparison
     from ml_utils.registry.registry import Registry
     from ml_utils.retraining.triggers import RetrainingPolicy, RetrainingRows, Trigger
-
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ml_utils.errors import ParameterError
+from ml_utils.evaluation.intervals import Z95, wilson
 from ml_utils.evaluation.metrics import METRICS, Array, calibration_bins
 from ml_utils.model import Model
 from ml_utils.problem import Problem
@@ -117,14 +118,12 @@ def check_holdout(
 
 def calibration_table(y: Array, score: Array, task: str, bins: int = 10) -> pd.DataFrame:
     """Return predicted (mean score), observed (mean target) with a 95 % interval, and rows, by bin."""
-    from ml_utils.evaluation.curves import wilson
-
     grouped = pd.DataFrame({"y": y, "score": score}).groupby(calibration_bins(score, bins))
     rows, observed = grouped.size(), grouped["y"].mean()
     if task == "binary":
         lower, upper = wilson(grouped["y"].sum(), rows)
     else:
-        half = 1.96 * grouped["y"].std(ddof=1) / np.sqrt(rows)
+        half = Z95 * grouped["y"].std(ddof=1) / np.sqrt(rows)
         lower, upper = (observed - half).to_numpy(), (observed + half).to_numpy()
     return pd.DataFrame(
         {

@@ -187,17 +187,14 @@ class PriorShift:
         return threshold * self.factor / (1 - threshold + threshold * self.factor)
 
 
-def prior_shift(y: npt.ArrayLike, seen: npt.ArrayLike, positive_weight: float = 1.0) -> PriorShift:
+def prior_shift(y: npt.ArrayLike, seen: npt.ArrayLike) -> PriorShift:
     """Measure the change of the classes' odds between rows and what a model was fitted on.
 
     Parameters
     ----------
     y, seen : array of 0 and 1, or of class codes
         Targets before and after resampling.
-    positive_weight : float
-        Weight of a positive row in the fit.
     """
-
     before, after = np.bincount(np.asarray(y, dtype=int)), np.bincount(np.asarray(seen, dtype=int))
     if len(before) > 2:
         return PriorShift(ratios=tuple((after / after.sum() / (before / before.sum())).tolist()))
@@ -206,7 +203,7 @@ def prior_shift(y: npt.ArrayLike, seen: npt.ArrayLike, positive_weight: float = 
         share = float(np.mean(np.asarray(target, dtype=float)))
         return share / (1 - share)
 
-    return PriorShift(positive_weight * odds(seen) / odds(y))
+    return PriorShift(odds(seen) / odds(y))
 
 
 def candidate_shift(

@@ -12,6 +12,7 @@ import pandas as pd
 from ml_utils.errors import DataError
 from ml_utils.evaluation.failures.banding import band_columns
 from ml_utils.evaluation.failures.measuring import measure
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.evaluation.metrics import Array, check_scores
 from ml_utils.wording import count, figure, percent, times
 
@@ -119,7 +120,7 @@ def calibration_by_band(
         for level in range(len(column.labels)):
             inside = column.codes == level
             if inside.any():
-                found = measure(target, scores, inside, task, 1.959964)
+                found = measure(target, scores, inside, task, Z95)
                 z = _z(target[inside], scores[inside], task)
                 rows.append([column.name, column.phrase(level, level), *(found[k] for k in _TAKEN), z])
     names = ["column", "band", "rows", "observed", "expected", "gap", "lower", "upper", "z"]

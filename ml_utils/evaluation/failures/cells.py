@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ml_utils.evaluation.failures.banding import BandedColumn
 from ml_utils.evaluation.failures.row_scores import Array, Mask, RowScores
+from ml_utils.evaluation.intervals import Z95
 
 NULL_ROWS = 10_000  # rows on which the null distribution is drawn; its shape hardly depends on their number
 
@@ -169,7 +170,7 @@ class Null:
     def bias_reach(self, alpha: float, penalty: float) -> float:
         """Return how many standard errors hold the bias of all slices at once with probability 1 − alpha."""
         squared = float(np.quantile(self.bias, 1 - alpha, method="higher")) + penalty
-        return float(np.sqrt(max(squared, 1.959964**2)))
+        return float(np.sqrt(max(squared, Z95**2)))
 
 
 def eligible_cells(sizes: Array, minimum_rows: float, n_rows: int) -> Mask:

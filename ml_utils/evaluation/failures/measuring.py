@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ml_utils.evaluation.intervals import wilson
 from ml_utils.evaluation.metrics import Array, log_losses
 
 Mask = npt.NDArray[np.bool_]
@@ -42,7 +43,7 @@ def measure(
         losses = log_losses(y, score)
         p = np.clip(score[inside], 1e-12, 1 - 1e-12)
         promised = float(np.mean(-p * np.log(p) - (1 - p) * np.log1p(-p)))
-        lower, upper = (edge - expected for edge in _wilson(observed, n, reach))
+        lower, upper = (float(edge) - expected for edge in wilson(observed * n, n, reach))
     else:
         losses = (y - score) ** 2
         spread = float((y - score)[inside].std(ddof=1)) if n > 1 else float("nan")
@@ -60,12 +61,6 @@ def measure(
         "promised": promised,
         "elsewhere": float(losses[others].mean()) if others.any() else float("nan"),
     }
-
-
-def _wilson(rate: float, n: int, z: float) -> tuple[float, float]:
-    middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return float(middle - half), float(middle + half)
 
 
 def name_fault(figures: dict[str, float], bias: float, rest: float, task: str) -> str:

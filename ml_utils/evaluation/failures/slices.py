@@ -12,6 +12,7 @@ import pandas as pd
 
 from ml_utils.evaluation.failures.banding import BandedColumn
 from ml_utils.evaluation.failures.measuring import BIASED, UNDERSTATED, measure
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.evaluation.metrics import check_scores, log_losses
 from ml_utils.wording import count, figure, percent, times
 
@@ -208,7 +209,7 @@ class Slices:
         for item in self.found:
             inside = item.mask(X)
             kept = {"slice": str(item), "kind": item.kind, "rows": int(inside.sum())}
-            seen = measure(target, scores, inside, self.task, 1.959964) if inside.any() else {}
+            seen = measure(target, scores, inside, self.task, Z95) if inside.any() else {}
             rows.append(kept | seen | {"confirmed": _again(item, seen, target, scores, inside, self.task)})
         return pd.DataFrame(rows)
 
@@ -244,10 +245,10 @@ def _again(
         promised = -p * np.log(p) - (1 - p) * np.log(1 - p)
         excess = losses[inside] - promised
         sign = -1 if item.kind == UNDERSTATED else 1
-        return bool(sign * excess.mean() > 1.959964 * excess.std(ddof=1) / np.sqrt(n))
+        return bool(sign * excess.mean() > Z95 * excess.std(ddof=1) / np.sqrt(n))
     others = losses[~inside]
     error = np.sqrt(losses[inside].var(ddof=1) / n + others.var(ddof=1) / max(len(others), 1))
-    return bool(losses[inside].mean() - others.mean() > 1.959964 * error)
+    return bool(losses[inside].mean() - others.mean() > Z95 * error)
 
 
 def _signed(value: float, binary: bool) -> str:

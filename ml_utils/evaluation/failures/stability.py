@@ -10,6 +10,7 @@ import pandas as pd
 
 from ml_utils.errors import DataError
 from ml_utils.evaluation.delong import delong_covariance
+from ml_utils.evaluation.intervals import Z95
 from ml_utils.evaluation.metrics import Array, check_scores
 from ml_utils.exploration.series import TREND_MIN
 from ml_utils.wording import count, figure, listing, percent, times
@@ -178,16 +179,16 @@ def _period(y: Array, score: Array, task: str) -> tuple[dict[str, float], tuple[
         spread = float((y - score).std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
     if n < MIN_ROWS or spread <= 0:
         spread = float("nan")
-    gap, z = observed - expected, 1.959964
+    gap = observed - expected
     row = {
         "value": value,
-        "lower": value - z * error,
-        "upper": min(value + z * error, 1.0) if task == "binary" else value + z * error,
+        "lower": value - Z95 * error,
+        "upper": min(value + Z95 * error, 1.0) if task == "binary" else value + Z95 * error,
         "observed": observed,
         "expected": expected,
         "gap": gap,
-        "gap_lower": gap - z * spread,
-        "gap_upper": gap + z * spread,
+        "gap_lower": gap - Z95 * spread,
+        "gap_upper": gap + Z95 * spread,
     }
     return row, (error, spread)
 

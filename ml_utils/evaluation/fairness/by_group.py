@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from ml_utils.evaluation.curves import wilson
 from ml_utils.evaluation.fairness.groups import (
     MISSING,
     SMALL_CLASS,
     SMALL_ROWS,
-    group_labels,
-    ordered_groups,
+    each_group,
 )
-from ml_utils.evaluation.intervals import mean_interval, t_quantile
+from ml_utils.evaluation.intervals import mean_interval, t_quantile, wilson
 from ml_utils.evaluation.metrics import Array, Counts
 
 
@@ -39,11 +38,8 @@ def binary_groups(y: Array, score: Array, threshold: float, sensitive: pd.DataFr
     """
     acted = score >= threshold
     rows = []
-    for name in sensitive.columns:
-        labels = group_labels(sensitive[name])
-        for group in ordered_groups(labels, sensitive[name]):
-            keep = (labels == group).to_numpy()
-            rows.append({"attribute": name, "group": group, **_figures(y[keep], score[keep], acted[keep])})
+    for group, keep in each_group(sensitive):
+        rows.append({**group, **_figures(y[keep], score[keep], acted[keep])})
     table = pd.DataFrame(rows)
     negatives = table["rows"] - table["positives"]
     for name, hits, of in (
@@ -56,7 +52,7 @@ def binary_groups(y: Array, score: Array, threshold: float, sensitive: pd.DataFr
     return table
 
 
-def _figures(y: Array, score: Array, acted: Array) -> dict[str, object]:
+def _figures(y: Array, score: Array, acted: npt.NDArray[np.bool_]) -> dict[str, object]:
     counts = Counts.of(y, acted)
     rates, n = counts.rates(), len(y)
     ratio, low, high = observed_to_expected(y, score)
@@ -111,25 +107,21 @@ def regression_groups(y: Array, predicted: Array, sensitive: pd.DataFrame) -> pd
     """
     error = predicted - y
     rows = []
-    for name in sensitive.columns:
-        labels = group_labels(sensitive[name])
-        for group in ordered_groups(labels, sensitive[name]):
-            keep = (labels == group).to_numpy()
-            low, high = mean_interval(error[keep])
-            rows.append(
-                {
-                    "attribute": name,
-                    "group": group,
-                    "rows": int(keep.sum()),
-                    "mean": float(y[keep].mean()),
-                    "mean_predicted": float(predicted[keep].mean()),
-                    "bias": float(error[keep].mean()),
-                    "lower": low,
-                    "upper": high,
-                    "mae": float(np.abs(error[keep]).mean()),
-                    "small": int(keep.sum()) < SMALL_ROWS,
-                }
-            )
+    for group, keep in each_group(sensitive):
+        low, high = mean_interval(error[keep])
+        rows.append(
+            {
+                **group,
+                "rows": int(keep.sum()),
+                "mean": float(y[keep].mean()),
+                "mean_predicted": float(predicted[keep].mean()),
+                "bias": float(error[keep].mean()),
+                "lower": low,
+                "upper": high,
+                "mae": float(np.abs(error[keep]).mean()),
+                "small": int(keep.sum()) < SMALL_ROWS,
+            }
+        )
     return pd.DataFrame(rows)
 
 

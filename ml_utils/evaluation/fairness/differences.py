@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ml_utils.evaluation.intervals import wilson
 from ml_utils.evaluation.metrics import Array
 
 Limits = tuple[float, float]
@@ -32,13 +33,6 @@ def simultaneous_quantile(groups: int, level: float) -> float:
     if groups <= 2:
         return float(ndtri((1 + level) / 2))
     return float(studentized_range.ppf(level, groups, np.inf) / np.sqrt(2))
-
-
-def _wilson(hits: Array, rows: Array, z: float) -> tuple[Array, Array]:
-    share = hits / rows
-    centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def largest_difference(hits: Array, rows: Array, level: float = 0.95) -> tuple[float, float, float]:
@@ -109,7 +103,7 @@ def smallest_ratio(hits: Array, rows: Array, level: float = 0.95) -> tuple[float
 
 def _limits(hits: Array, rows: Array, level: float) -> tuple[Array, Array, Array]:
     z = simultaneous_quantile(len(hits), level)
-    return (hits / rows, *_wilson(hits, rows, z))
+    return (hits / rows, *wilson(hits, rows, z))
 
 
 def _ratio_limits(p: Array, low: Array, high: Array, i: int, j: int) -> Limits:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ml_utils.errors import DataError, list_known
@@ -91,6 +93,14 @@ def ordered_groups(labels: pd.Series, values: pd.Series) -> list[str]:
         names = labels.value_counts().index
     found = [str(name) for name in names if name != MISSING]
     return [*found, MISSING] if (labels == MISSING).any() else found
+
+
+def each_group(sensitive: pd.DataFrame) -> Iterator[tuple[dict[str, object], npt.NDArray[np.bool_]]]:
+    """Go through every attribute's groups: what each is called, and its rows."""
+    for name in sensitive.columns:
+        labels = group_labels(sensitive[name])
+        for group in ordered_groups(labels, sensitive[name]):
+            yield {"attribute": name, "group": group}, (labels == group).to_numpy()
 
 
 def intersections(sensitive: pd.DataFrame, minimum_rows: int = SMALL_ROWS) -> pd.DataFrame:

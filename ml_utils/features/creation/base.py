@@ -13,12 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ml_utils.errors import DataError, ParameterError, list_known
 from ml_utils.features.creation.created import Created
+from ml_utils.features.tables import MixedInput
 from ml_utils.features.values import coded
 from ml_utils.wording import listing
 from ml_utils.words import word
 
 
-class Creator(TransformerMixin, BaseEstimator, ABC):
+class Creator(MixedInput, TransformerMixin, BaseEstimator, ABC):
     """A transformer that gives new columns only, made from the columns of a table.
 
     A subclass learns in `_learn`, which sets `created_`, and computes in `_create`, in the same order. What
@@ -93,13 +94,6 @@ class Creator(TransformerMixin, BaseEstimator, ABC):
         check_is_fitted(self, "created_")
         rows = [(new.name, listing(new.sources), new.kind, new.meaning, new.formula) for new in self.created_]
         return pd.DataFrame(rows, columns=["name", "sources", "kind", "meaning", "formula"])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
 
     @abstractmethod
     def _learn(self, table: pd.DataFrame, y: Any) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,34 @@ from ml_utils.features.creation.base import Creator, finite, numbers, pairs_of, 
 from ml_utils.features.creation.created import Created
 
 
-class Ratios(Creator):
+class _OfPairs(Creator):
+    """A column for each pair of numbers."""
+
+    def __init__(self, pairs: Sequence[Sequence[str]] = (), columns: Sequence[str] | None = None) -> None:
+        self.pairs = pairs
+        self.columns = columns
+
+    @abstractmethod
+    def _called(self, first: str, second: str) -> tuple[str, str, str, str]:
+        """Return the name, kind, meaning and formula of a pair's column."""
+
+    def _learn(self, table: pd.DataFrame, y: Any) -> None:
+        self.pairs_ = pairs_of(self.pairs, self.columns, type(self).__name__)
+        for name in dict.fromkeys(name for pair in self.pairs_ for name in pair):
+            self._training_numbers(table, name)
+        called = [self._called(*pair) for pair in self.pairs_]
+        names = unique_names([name for name, *_ in called], table.columns)
+        self.created_ = [
+            Created(name, pair, *rest)
+            for name, pair, (_, *rest) in zip(names, self.pairs_, called, strict=True)
+        ]
+
+    def _read(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        used = dict.fromkeys(name for pair in self.pairs_ for name in pair)
+        return {name: numbers(table[name]) for name in used}
+
+
+class Ratios(_OfPairs):
     """One number divided by another; NaN where the second is zero or either is missing.
 
     Parameters
@@ -29,26 +57,15 @@ class Ratios(Creator):
     [2.5, nan]
     """
 
-    def __init__(self, pairs: Sequence[Sequence[str]] = (), columns: Sequence[str] | None = None) -> None:
-        self.pairs = pairs
-        self.columns = columns
-
-    def _learn(self, table: pd.DataFrame, y: Any) -> None:
-        self.pairs_ = pairs_of(self.pairs, self.columns, "Ratios")
-        for name in dict.fromkeys(name for pair in self.pairs_ for name in pair):
-            self._training_numbers(table, name)
-        names = unique_names([f"{above}_per_{below}" for above, below in self.pairs_], table.columns)
-        self.created_ = [
-            Created(name, pair, "ratio", f"{pair[0]} for each unit of {pair[1]}", f"{pair[0]} / {pair[1]}")
-            for name, pair in zip(names, self.pairs_, strict=True)
-        ]
+    def _called(self, above: str, below: str) -> tuple[str, str, str, str]:
+        return f"{above}_per_{below}", "ratio", f"{above} for each unit of {below}", f"{above} / {below}"
 
     def _create(self, table: pd.DataFrame) -> list[np.ndarray]:
-        read = _read(table, self.pairs_)
+        read = self._read(table)
         return [quotient(read[above], read[below]) for above, below in self.pairs_]
 
 
-class Differences(Creator):
+class Differences(_OfPairs):
     """One number less another; NaN where either is missing.
 
     Parameters
@@ -65,27 +82,15 @@ class Differences(Creator):
     [6.0, nan]
     """
 
-    def __init__(self, pairs: Sequence[Sequence[str]] = (), columns: Sequence[str] | None = None) -> None:
-        self.pairs = pairs
-        self.columns = columns
-
-    def _learn(self, table: pd.DataFrame, y: Any) -> None:
-        self.pairs_ = pairs_of(self.pairs, self.columns, "Differences")
-        for name in dict.fromkeys(name for pair in self.pairs_ for name in pair):
-            self._training_numbers(table, name)
-        names = unique_names([f"{first}_minus_{second}" for first, second in self.pairs_], table.columns)
-        self.created_ = [
-            Created(
-                name, pair, "difference", f"how much {pair[0]} exceeds {pair[1]}", f"{pair[0]} − {pair[1]}"
-            )
-            for name, pair in zip(names, self.pairs_, strict=True)
-        ]
+    def _called(self, first: str, second: str) -> tuple[str, str, str, str]:
+        return (
+            f"{first}_minus_{second}",
+            "difference",
+            f"how much {first} exceeds {second}",
+            f"{first} − {second}",
+        )
 
     def _create(self, table: pd.DataFrame) -> list[np.ndarray]:
-        read = _read(table, self.pairs_)
+        read = self._read(table)
         with np.errstate(over="ignore"):
             return [finite(read[first] - read[second]) for first, second in self.pairs_]
-
-
-def _read(table: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> dict[str, np.ndarray]:
-    return {name: numbers(table[name]) for name in dict.fromkeys(name for pair in pairs for name in pair)}

@@ -48,12 +48,6 @@ class _Blend(BaseEstimator):
         self.n_features_in_ = X.shape[1]
         return self
 
-    @property
-    def named_members(self) -> dict[str, Any]:
-        """Fitted members by name."""
-        check_is_fitted(self, "members_")
-        return dict(self.members_)
-
 
 class LogOddsBlend(ClassifierMixin, _Blend):
     """Weighted average of classifiers in log-odds, or in normalised log-probabilities for several classes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ from ml_utils.errors import ParameterError, list_known
 from ml_utils.training.candidates import Task
 
 Index = npt.NDArray[np.intp]
-Scheme = Literal["shuffled", "time"]
 SCHEMES = ("shuffled", "time")
 
 

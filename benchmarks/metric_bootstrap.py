@@ -1,7 +1,6 @@
 """Bootstrap of metrics on arrays that are sorted once: no resampled table is ever built.
 
-For what has no formula: figures of one's own, differences between models. The metrics of this package
-have intervals by formula (`intervals`, `binary`, `regression`), which hold the truth more often.
+What the intervals by formula of `ml_utils.evaluation` are held against: they hold the truth more often.
 
 A resample is a vector of counts (how often each row was drawn), and every metric follows from running sums
 of the counts along the sorted scores. The classes are resampled apart, each with its own drawn size: that is
@@ -18,28 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_utils.evaluation.counts import Counts
-from ml_utils.evaluation.intervals import LEVEL
 from ml_utils.evaluation.scores import ECE_BINS, Array, calibration_bins, log_losses
 
-__all__ = ["LEVEL", "bootstrap_binary", "bootstrap_regression", "percentile_interval"]
-
 Index = npt.NDArray[np.intp]
-
-
-def percentile_interval(samples: Array, level: float = LEVEL) -> tuple[float, float]:
-    """Return the middle `level` of bootstrap samples; NaN when most resamples left the figure undefined.
-
-    Examples
-    --------
-    >>> percentile_interval(np.arange(5.0), 0.5)
-    (1.0, 3.0)
-    """
-    defined = samples[np.isfinite(samples)]
-    if len(defined) <= len(samples) / 2:
-        return float("nan"), float("nan")
-    tail = (1 - level) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return float(low), float(high)
 
 
 @dataclass(frozen=True)
