@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Event
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from ml_utils.errors import ServiceError
 
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
-@dataclass(frozen=True)
-class Answered:
+
+class Answered(NamedTuple):
     """One request's seconds, and whether the answer was 200."""
 
     seconds: float
@@ -129,13 +131,15 @@ class _Connection(asyncio.Protocol):
         self.transport.write(next(self.requests))
 
     def data_received(self, data: bytes) -> None:
-        self.received += data
-        head, found, body = self.received.partition(b"\r\n\r\n")
-        if not found or len(body) < _length(head):
+        self.received = self.received + data if self.received else data
+        received = self.received
+        end = received.find(b"\r\n\r\n")
+        length = _LENGTH.search(received, 0, end) if end > 0 else None
+        if end < 0 or (length is not None and len(received) < end + 4 + int(length[1])):
             return
         now, self.waiting = time.perf_counter(), False
-        self.answers.append(Answered(now - self.started, head.startswith(b"HTTP/1.1 200")))
-        if self.goes_on() and b"connection: close" not in head.lower():
+        self.answers.append(Answered(now - self.started, received.startswith(b"HTTP/1.1 200")))
+        if self.goes_on() and _CLOSE.search(received, 0, end) is None:
             self.send()
         else:
             self.transport.close()
@@ -145,11 +149,3 @@ class _Connection(asyncio.Protocol):
             self.answers.append(Answered(time.perf_counter() - self.started, False))
         if not self.done.done():
             self.done.set_result(None)
-
-
-def _length(head: bytes) -> int:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0
