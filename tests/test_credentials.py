@@ -39,7 +39,8 @@ def test_any_password_reaches_the_database_and_no_message(password: str) -> None
     address = make_url(url)
     assert (address.password, address.host, address.database) == (password, "host", "shop")
     shown = mask(f"no answer from {url}: {password!s}", secrets_in(url))
-    assert shown.startswith("no answer from postgresql://")
+    said = "no answer from postgresql://"
+    assert shown.startswith(said.replace(password, "***"))  # one like "pos" hides more than it must
     assert password not in shown.replace("***", "\0")
 
 
