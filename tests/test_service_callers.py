@@ -21,6 +21,7 @@ import pytest
 from running_service import Running, service, stand_in, write_package
 from test_service_rules import ROW, Remembering, ask, calling, made
 
+from ml_utils.prediction_log import open_log
 from ml_utils.serving import keys
 from ml_utils.serving.access_log import AccessLog, JsonFormatter
 from ml_utils.serving.deployed import Deployed
@@ -386,6 +387,20 @@ def test_nobody_waits_for_who_reads_the_log(package: Path) -> None:
     finally:
         stop(process)
         os.close(reading)
+
+
+def test_a_service_whose_log_has_ended_is_not_ready(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "log.db")
+    served = made(log)
+
+    async def go() -> list[int]:
+        async with calling(served) as client:
+            before = await client.get("/ready")
+            log.close()
+            return [before.status_code, (await client.get("/ready")).status_code]
+
+    assert asyncio.run(go()) == [200, 503]
+    assert ask(served).status_code == 503
 
 
 def answers(client: httpx.Client) -> bool:

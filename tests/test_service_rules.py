@@ -40,6 +40,7 @@ class Remembering:
     """A log that remembers, or fails as told."""
 
     place = "memory"
+    ended = False
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error

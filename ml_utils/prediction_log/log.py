@@ -71,6 +71,11 @@ class PredictionLog:
         return self._store.place
 
     @property
+    def ended(self) -> bool:
+        """Whether it takes nothing any more, and will not again."""
+        return self._closed
+
+    @property
     def waiting(self) -> int:
         """Entries that are not committed yet."""
         return self._size

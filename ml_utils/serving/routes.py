@@ -169,12 +169,15 @@ def _add_state(app: FastAPI, deployed: Deployed, service: Service) -> None:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    unready: Responses = {503: {"model": Refusal, "description": "about to stop; send no more"}}
+    unready: Responses = {503: {"model": Refusal, "description": "about to stop, or without its prediction log"}}
 
     @app.get("/ready", summary="The model is loaded and has scored", responses=unready)
     async def ready() -> Response:
         if service.draining:
             return refusals.respond(503, [("", "about to stop; send no more")])
+        log = service.predictor.log
+        if log is not None and log.ended:
+            return refusals.respond(503, [("", "the prediction log has ended; start the service again")])
         champion = deployed.champion
         answer: dict[str, object] = {"status": "ready", "version": champion.version}
         if deployed.challenger is not None:
