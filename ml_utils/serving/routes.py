@@ -169,7 +169,9 @@ def _add_state(app: FastAPI, deployed: Deployed, service: Service) -> None:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    unready: Responses = {503: {"model": Refusal, "description": "about to stop, or without its prediction log"}}
+    unready: Responses = {
+        503: {"model": Refusal, "description": "about to stop, or without its prediction log"}
+    }
 
     @app.get("/ready", summary="The model is loaded and has scored", responses=unready)
     async def ready() -> Response:
