@@ -239,7 +239,9 @@ def _nothing_of(version: int, counts: Mapping[int, int], place: str, since: str,
     found = listing([f"version {key} ({times(n, 'row')})" for key, n in sorted(counts.items())])
     return (
         f"Version {version}, which notebook 3 judged, answered nothing in the prediction log {place}{span}; "
-        f"there is {found}. Serve version {version}, or take another log{' or span' if span else ''}."
+        f"there is {found}. Only version {version} is known not to have learnt from the test split, which is "
+        "the reference here: promote and serve it, have notebooks 2 and 3 make and judge a new one to serve, "
+        f"or take another log{' or span' if span else ''}."
     )
 
 
