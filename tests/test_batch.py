@@ -472,6 +472,7 @@ def test_row_groups_do_not_matter(compiled: PackagedModel, tmp_path: Path) -> No
 def test_the_rows_to_score_are_never_written_over(compiled: PackagedModel, tmp_path: Path) -> None:
     source, folder = Path(write(rows(), tmp_path, "parquet")), Path(write(rows(), tmp_path, "folder"))
     before = source.read_bytes()
+    table = f"sqlite:///{tmp_path}/in.db#rows"
     (tmp_path / "link.parquet").symlink_to(source)
     for rows_in, output in (
         (source, source),
@@ -479,8 +480,9 @@ def test_the_rows_to_score_are_never_written_over(compiled: PackagedModel, tmp_p
         (folder, folder / "scores.parquet"),  # the next run would score it too
         (folder, folder),
         (folder, tmp_path),
+        (table, table),
     ):
-        with pytest.raises(DataError, match=r"the rows to score are in .*Name another file or folder"):
+        with pytest.raises(DataError, match=r"the rows to score are in .*Name another file, folder or table"):
             batch_score(compiled, rows_in, output, replace=True)
     assert source.read_bytes() == before
     assert names(tmp_path) == ["in", "in.parquet", "link.parquet"]

@@ -386,6 +386,26 @@ def test_lines_that_are_gone_come_back_from_the_registry(champion_2: Registry) -
     assert "never confirmed" in champion_2.unlogged()
 
 
+def test_a_line_that_came_to_the_registry_in_part_is_none(champion_2: Registry) -> None:
+    tracking, log = champion_2.tracking, champion_2.log
+    add(champion_2)
+    sent: list[tuple[str, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            tracking.client, "set_registered_model_tag", lambda _, key, value: sent.append((key, value))
+        )
+        champion_2.promote(3, reason="long " * 2_000)  # in three pieces
+    pieces = [item for item in sent if item[0].startswith("promotion_log.")]
+    assert len(pieces) == 3
+    for key, value in pieces[:-1]:  # then the process was killed
+        tracking.client.set_registered_model_tag(champion_2.name, key, value)
+    assert "never confirmed" in champion_2.unlogged()
+    champion_2.promote(2, reason="the old one")
+    assert champion_2.unlogged() == ""
+    log.path.unlink()
+    assert champion_2.history()["to_version"].tolist()[-2:] == [3, 2]
+
+
 def test_a_deleted_version_is_not_gone_back_to(champion_2: Registry) -> None:
     deleted = add(champion_2)
     champion_2.promote(deleted, reason="better")

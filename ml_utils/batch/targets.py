@@ -44,6 +44,8 @@ def target_of(place: Place, replace: bool, source: Place) -> Target:
     DataError
         If it is none that can be written.
     """
+    if place.text == source.text and not source.query:
+        raise _not_apart(place, source)
     if place.is_database:
         return _Database(place, replace)
     if place.is_remote:
@@ -68,10 +70,14 @@ def target_of(place: Place, replace: bool, source: Place) -> Target:
 def _check_apart(place: Place, source: Place) -> None:
     output, rows = place.path.resolve(), source.path.resolve()
     if output == rows or output in rows.parents or rows in output.parents:
-        raise DataError(
-            f"The scores cannot go to {place.shown}, because the rows to score are in {source.shown}, which "
-            "stays as it is. Name another file or folder, apart from it."
-        )
+        raise _not_apart(place, source)
+
+
+def _not_apart(place: Place, source: Place) -> DataError:
+    return DataError(
+        f"The scores cannot go to {place.shown}, because the rows to score are in {source.shown}, which "
+        "stays as it is. Name another file, folder or table, apart from it."
+    )
 
 
 class _File:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HEAD = "promotion_log_head"
 _LINE = "promotion_log."  # promotion_log.000001.0: a piece of the first line
+_FIRST = ".000"
 _PIECE = 4000  # MLflow's databases hold 5,000 characters in a tag
 
 
@@ -67,12 +68,14 @@ def keep(tracking: Tracking, log: PromotionLog, tags: Mapping[str, str]) -> None
     lines, known = log.lines(), len(_stored(tags))
     for number, line in enumerate(lines[known:], start=known + 1):
         text = line.decode()
-        for piece, start in enumerate(range(0, len(text), _PIECE)):
+        pieces = list(enumerate(range(0, len(text), _PIECE)))
+        for piece, start in reversed(pieces):  # the first one last: a line without it was never whole
             key = f"{_LINE}{number:06d}.{piece:03d}"
             tracking.client.set_registered_model_tag(tracking.name, key, text[start : start + _PIECE])
 
 
 def _stored(tags: Mapping[str, str]) -> list[bytes]:
     keys: Sequence[str] = sorted(key for key in tags if key.startswith(_LINE))
-    lines = groupby(keys, key=lambda key: key.rpartition(".")[0])
-    return ["".join(tags[key] for key in pieces).encode() for _, pieces in lines]
+    lines = (list(pieces) for _, pieces in groupby(keys, key=lambda key: key.rpartition(".")[0]))
+    whole = (pieces for pieces in lines if pieces[0].endswith(_FIRST))
+    return ["".join(tags[key] for key in pieces).encode() for pieces in whole]
