@@ -432,10 +432,11 @@ def test_two_processes_may_promote_at_once(champion_2: Registry) -> None:
     code = (
         "from ml_utils.paths import Workspace, project_root; from ml_utils.registry import Registry\n"
         "import sys; registry = Registry(Workspace('small', 'quick', project_root()))\n"
-        "for i in range(4): registry.promote(int(sys.argv[1]) + i % 2 * 2, reason='at once')"
+        "for i in range(4): registry.promote(int(sys.argv[1 + i % 2]), reason='at once')"
     )
     n = champion_2.verify_history()
-    started = [subprocess.Popen([sys.executable, "-c", code, version]) for version in ("1", "2")]
+    pairs = (("1", "3"), ("4", "2"))  # whoever is first, none promotes the present champion
+    started = [subprocess.Popen([sys.executable, "-c", code, *pair]) for pair in pairs]
     assert [process.wait(120) for process in started] == [0, 0]
     assert champion_2.verify_history() == n + 8
     assert champion_2.unlogged() == ""
